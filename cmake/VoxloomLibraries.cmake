@@ -1,0 +1,30 @@
+# libvoxloom.so (light, no torch) and libvoxloom_ml.so (opened on first need).
+get_property(light_layers GLOBAL PROPERTY VOXLOOM_LIGHT_LAYERS)
+get_property(ml_layers GLOBAL PROPERTY VOXLOOM_ML_LAYERS)
+
+function(voxloom_collect target)
+  foreach(layer IN LISTS ARGN)
+    target_sources(${target} PRIVATE $<TARGET_OBJECTS:${layer}>)
+    get_target_property(libs ${layer} LINK_LIBRARIES)
+    list(REMOVE_ITEM libs voxloom_warnings)
+    if(libs)
+      target_link_libraries(${target} PRIVATE ${libs})
+    endif()
+  endforeach()
+endfunction()
+
+# Both files of one build carry the same id; the program refuses to mix them.
+add_library(voxloom SHARED)
+voxloom_collect(voxloom ${light_layers})
+target_link_libraries(voxloom PRIVATE Threads::Threads ${CMAKE_DL_LIBS})
+target_include_directories(voxloom PUBLIC $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/src>)
+target_link_libraries(voxloom PUBLIC nlohmann_json::nlohmann_json)
+set_target_properties(voxloom PROPERTIES VERSION ${PROJECT_VERSION} SOVERSION 0)
+
+if(VOXLOOM_ML)
+  add_library(voxloom_ml SHARED)
+  voxloom_collect(voxloom_ml ${ml_layers})
+  target_link_libraries(voxloom_ml PRIVATE voxloom ${CMAKE_DL_LIBS})
+  target_include_directories(voxloom_ml PUBLIC $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/src>)
+  set_target_properties(voxloom_ml PROPERTIES VERSION ${PROJECT_VERSION} SOVERSION 0)
+endif()
