@@ -1,3 +1,5 @@
-int main() {
-  return 0;
+#include "cli.h"
+
+int main(int argc, char** argv) {
+  return voxloom::app::run_program(argc, argv);
 }

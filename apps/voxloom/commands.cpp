@@ -1,0 +1,24 @@
+// The only table of commands. Add a line here and a file cmd_<name>.cpp.
+#include "commands.h"
+
+namespace voxloom::app {
+
+const std::vector<Command>& commands() {
+  static const std::vector<Command> table = {
+      demo_command(),
+      segment_command(),
+      segment_eval_command(),
+      model_list_command(),
+      model_info_command(),
+      model_convert_command(),
+      model_verify_command(),
+      model_export_command(),
+      data_info_command(),
+      data_convert_command(),
+      bench_command(),
+      help_command(),
+  };
+  return table;
+}
+
+}  // namespace voxloom::app

@@ -1,0 +1,20 @@
+#pragma once
+
+#include "command.h"
+
+namespace voxloom::app {
+
+Command demo_command();
+Command segment_command();
+Command segment_eval_command();
+Command model_list_command();
+Command model_info_command();
+Command model_convert_command();
+Command model_verify_command();
+Command model_export_command();
+Command data_info_command();
+Command data_convert_command();
+Command bench_command();
+Command help_command();
+
+}  // namespace voxloom::app

@@ -1,0 +1,17 @@
+# Writes OUT with an id made from the headers that both libraries share: two libraries with the
+# same id agree on every type that crosses the border. Called at build time with -D.
+file(STRINGS ${LIST} headers)
+set(text "${VERSION}")
+foreach(header IN LISTS headers)
+  file(SHA256 ${header} digest)
+  string(APPEND text "${digest}")
+endforeach()
+string(SHA256 digest "${text}")
+string(SUBSTRING ${digest} 0 12 short)
+set(content "#pragma once\n#define VOXLOOM_VERSION \"${VERSION}\"\n#define VOXLOOM_BUILD_ID \"${VERSION}+${short}\"\n")
+if(EXISTS ${OUT})
+  file(READ ${OUT} old)
+endif()
+if(NOT "${old}" STREQUAL "${content}")
+  file(WRITE ${OUT} "${content}")
+endif()

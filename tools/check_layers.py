@@ -1,0 +1,111 @@
+#!/usr/bin/env python3
+"""Fails when a layer includes or links what its DEPS (src/voxloom/<layer>/CMakeLists.txt) don't list.
+
+Without arguments: reads the includes of every source. --linked BUILD: looks at what the two
+libraries of a finished build need (readelf -d): the light one nothing of torch, OpenVINO or BLAS.
+"""
+import argparse
+import pathlib
+import re
+import subprocess
+import sys
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+SOURCE = ROOT / "src" / "voxloom"
+# Include prefixes that only the ML world may see, and where.
+HEAVY = re.compile(r"#include\s*<(torch|ATen|c10|openvino|opencv2|itk)[/\w]*")
+TORCH_FREE_ML = {"kernels"}
+BANNED_LIGHT = re.compile(r"lib(torch|c10|openvino|blas|lapack|openblas|mkl|opencv|ITK|gomp)")
+
+
+def layers():
+    table = {}
+    for path in sorted(SOURCE.glob("*/CMakeLists.txt")):
+        text = path.read_text()
+        match = re.search(r"voxloom_layer\((\w+)(.*?)\)", text, re.S)
+        if not match:
+            continue
+        words = match.group(2).split()
+        deps, mode = [], None
+        for word in words:
+            if word in ("SOURCES", "HEADERS", "DEPS", "LIBS", "ML", "TORCH"):
+                mode = word
+            elif mode == "DEPS":
+                deps.append(word)
+        table[match.group(1)] = {"deps": set(deps), "ml": "ML" in words, "torch": "TORCH" in words}
+    return table
+
+
+def include_errors(table):
+    errors = []
+    for path in sorted(SOURCE.rglob("*")):
+        if path.suffix not in (".h", ".cpp", ".cu", ".cuh"):
+            continue
+        layer = path.relative_to(SOURCE).parts[0]
+        if layer not in table:
+            errors.append(f"{path.relative_to(ROOT)}: layer '{layer}' has no CMakeLists.txt")
+            continue
+        allowed = table[layer]["deps"] | {layer}
+        for number, line in enumerate(path.read_text(errors="replace").splitlines(), 1):
+            place = f"{path.relative_to(ROOT)}:{number}"
+            match = re.match(r'\s*#\s*include\s*"voxloom/(\w+)/', line)
+            if match and match.group(1) not in allowed:
+                errors.append(f"{place}: layer '{layer}' may not include '{match.group(1)}'")
+            if re.match(r'\s*#\s*include\s*"(?!voxloom/)', line):
+                errors.append(f"{place}: includes start with \"voxloom/<layer>/\"")
+            if HEAVY.search(line) and (not table[layer]["ml"] or layer in TORCH_FREE_ML):
+                errors.append(f"{place}: layer '{layer}' may not see {line.strip()}")
+    return errors
+
+
+def cycle_errors(table):
+    errors = []
+    for name, row in table.items():
+        for dep in row["deps"]:
+            if dep not in table:
+                errors.append(f"layer '{name}': DEPS names the unknown layer '{dep}'")
+            elif name in table[dep]["deps"]:
+                errors.append(f"layers '{name}' and '{dep}' include each other")
+            elif table[dep]["ml"] and not row["ml"]:
+                errors.append(f"light layer '{name}' may not depend on ML layer '{dep}'")
+    for path in (ROOT / "src").rglob("*.h"):
+        if re.search(r'#include\s*"(apps|commands?)\b', path.read_text(errors="replace")):
+            errors.append(f"{path.relative_to(ROOT)}: the library may not include the program")
+    return errors
+
+
+def linked_errors(build):
+    library = pathlib.Path(build) / "lib" / "libvoxloom.so"
+    text = subprocess.run(["readelf", "-d", library], capture_output=True, text=True, check=True).stdout
+    needed = re.findall(r"\(NEEDED\).*\[(.*?)\]", text)
+    errors = [f"libvoxloom.so needs {name}" for name in needed if BANNED_LIGHT.match(name)]
+    resolved = subprocess.run(["ldd", library], capture_output=True, text=True, check=True).stdout
+    errors += [
+        f"libvoxloom.so pulls in {name}"
+        for name in re.findall(r"^\s*(\S+) =>", resolved, re.M)
+        if BANNED_LIGHT.match(name)
+    ]
+    if "not found" in resolved:
+        errors.append("libvoxloom.so: " + re.search(r".*not found.*", resolved).group(0).strip())
+    return errors
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--linked", metavar="BUILD")
+    args = parser.parse_args()
+    if args.linked:
+        errors = linked_errors(args.linked)
+    else:
+        table = layers()
+        errors = cycle_errors(table) + include_errors(table)
+    for error in errors:
+        print("error:", error)
+    if errors:
+        return 1
+    print("layers: ok" + (" (linked)" if args.linked else f" ({len(layers())} layers)"))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
