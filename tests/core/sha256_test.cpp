@@ -27,6 +27,17 @@ TEST(Sha256Test, PiecesGiveTheDigestOfTheWhole) {
   }
 }
 
+TEST(Sha256Test, ThePortableCodeGivesTheSame) {
+  std::string text;
+  for (int i = 0; i < 3000; ++i) {
+    Sha256 hash(Sha256::Engine::kPortable);
+    hash.update(text);
+    ASSERT_EQ(to_hex(hash.finish()), sha256_hex(text)) << i;
+    text += static_cast<char>(i * 13);
+    if (text.size() > 400) text.resize(static_cast<size_t>(i) % 60);
+  }
+}
+
 // Lengths around the padding's edges, against values of another implementation (Python hashlib):
 // bytes 0, 1, 2, ... n-1.
 TEST(Sha256Test, LengthsAroundABlock) {

@@ -130,14 +130,14 @@ Compress pick_compress() {
   return compress_portable;
 }
 
-void compress(uint32_t* state, const std::byte* blocks, size_t count) {
-  static const Compress chosen = pick_compress();
-  chosen(state, blocks, count);
+void compress(Sha256::Engine engine, uint32_t* state, const std::byte* blocks, size_t count) {
+  static const Compress fastest = pick_compress();
+  (engine == Sha256::Engine::kPortable ? compress_portable : fastest)(state, blocks, count);
 }
 
 }  // namespace
 
-Sha256::Sha256() : state_(kStart) {}
+Sha256::Sha256(Engine engine) : engine_(engine), state_(kStart) {}
 
 void Sha256::update(std::span<const std::byte> bytes) {
   total_ += bytes.size();
@@ -147,11 +147,11 @@ void Sha256::update(std::span<const std::byte> bytes) {
     filled_ += take;
     bytes = bytes.subspan(take);
     if (filled_ < block_.size()) return;
-    compress(state_.data(), block_.data(), 1);
+    compress(engine_, state_.data(), block_.data(), 1);
     filled_ = 0;
   }
   const size_t whole = bytes.size() / 64;
-  compress(state_.data(), bytes.data(), whole);
+  compress(engine_, state_.data(), bytes.data(), whole);
   bytes = bytes.subspan(whole * 64);
   if (!bytes.empty()) std::memcpy(block_.data(), bytes.data(), bytes.size());
   filled_ = bytes.size();
@@ -173,7 +173,7 @@ Sha256Digest Sha256::finish() {
   for (size_t i = 0; i < 32; ++i) {
     digest[i] = static_cast<uint8_t>(state_[i / 4] >> (24 - 8 * (i % 4)));
   }
-  *this = Sha256();
+  *this = Sha256(engine_);
   return digest;
 }
 

@@ -107,12 +107,10 @@ void ZipWriter::add(std::string_view name,
                 ErrorCode::kInvalidArgument,
                 "zip archive: alignment must be 1 to 4096, got {}",
                 alignment);
-  VOXLOOM_CHECK(
-      std::none_of(
-          entries_.begin(), entries_.end(), [&](const Entry& e) { return e.name == name; }),
-      ErrorCode::kInvalidArgument,
-      "zip archive: holds an entry '{}' already",
-      name);
+  VOXLOOM_CHECK(names_.emplace(name).second,
+                ErrorCode::kInvalidArgument,
+                "zip archive: holds an entry '{}' already",
+                name);
   Entry entry;
   entry.name = name;
   entry.size = bytes.size();
