@@ -1,24 +1,24 @@
 #include "cli.h"
 
-#include <signal.h>
-#include <stdlib.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <fstream>
 #include <iostream>
 
 #include <CLI/CLI.hpp>
+#include <signal.h>
+#include <stdlib.h>
+#include <unistd.h>
 #include <yaml-cpp/yaml.h>
 
-#include "command.h"
-#include "help.h"
-#include "terminal_progress.h"
 #include "voxloom/core/atomic_file.h"
 #include "voxloom/core/error.h"
 #include "voxloom/core/log.h"
 #include "voxloom/core/parallel.h"
 #include "voxloom/infer/ml_library.h"
+
+#include "command.h"
+#include "help.h"
+#include "terminal_progress.h"
 
 namespace voxloom::app {
 namespace {
@@ -74,8 +74,9 @@ std::string group_overview(const std::string& group) {
   std::string text;
   for (const auto& command : commands()) {
     if (command.name.rfind(group + " ", 0) == 0) {
-      text += "  voxloom " + command.name + std::string(24 - std::min<size_t>(23, command.name.size()), ' ') +
-              command.summary + "\n";
+      text += "  voxloom " + command.name +
+              std::string(24 - std::min<size_t>(23, command.name.size()), ' ') + command.summary +
+              "\n";
     }
   }
   return text;
@@ -84,7 +85,8 @@ std::string group_overview(const std::string& group) {
 ordered_json json_from_yaml(const YAML::Node& node) {
   if (node.IsMap()) {
     ordered_json object = ordered_json::object();
-    for (const auto& item : node) object[item.first.as<std::string>()] = json_from_yaml(item.second);
+    for (const auto& item : node)
+      object[item.first.as<std::string>()] = json_from_yaml(item.second);
     return object;
   }
   if (node.IsSequence()) {
@@ -221,8 +223,8 @@ class Parser {
 const Command* find_command(const std::vector<std::string>& args, size_t& words) {
   const Command* found = nullptr;
   for (const auto& command : commands()) {
-    const size_t count = 1 + static_cast<size_t>(
-                                 std::count(command.name.begin(), command.name.end(), ' '));
+    const size_t count =
+        1 + static_cast<size_t>(std::count(command.name.begin(), command.name.end(), ' '));
     if (args.size() < count) continue;
     std::string start = args[0];
     for (size_t i = 1; i < count; ++i) start += " " + args[i];

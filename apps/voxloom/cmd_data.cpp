@@ -1,7 +1,8 @@
-#include "commands.h"
 #include "voxloom/core/error.h"
 #include "voxloom/io/info.h"
 #include "voxloom/io/volume_io.h"
+
+#include "commands.h"
 
 namespace voxloom::app {
 namespace {
@@ -35,10 +36,13 @@ struct ConvertArgs {
   void visit(OptionList& list) {
     list.positional("INPUT", input, "Volume to read: any supported file or a DICOM folder.")
         .as_required();
-    list.positional("OUTPUT", output, "Volume to write; the suffix picks the format: .nii, .nii.gz, "
-                                      ".nrrd, .nhdr, .mha, .mhd, .npz.")
+    list.positional("OUTPUT",
+                    output,
+                    "Volume to write; the suffix picks the format: .nii, .nii.gz, "
+                    ".nrrd, .nhdr, .mha, .mhd, .npz.")
         .as_required();
-    list.option("--labels", labels, "Treat the input as a label map: whole numbers, smallest type.");
+    list.option(
+        "--labels", labels, "Treat the input as a label map: whole numbers, smallest type.");
     list.option("--series", series, "SeriesInstanceUID, where a DICOM folder holds several.")
         .with_value_name("UID");
   }
@@ -77,8 +81,9 @@ Command data_convert_command() {
   return make_command<ConvertArgs>(
       {.name = "data convert",
        .summary = "Convert a volume to another file format; the world geometry is kept.",
-       .details = "Nothing is resampled or rescaled. NPZ keeps spacing only; the other formats keep "
-                  "origin and direction as well.",
+       .details =
+           "Nothing is resampled or rescaled. NPZ keeps spacing only; the other formats keep "
+           "origin and direction as well.",
        .examples = {{"voxloom data convert dicom_folder mr.nii.gz", "a DICOM series to NIfTI"},
                     {"voxloom data convert --labels seg.nrrd seg.nii.gz", "a label map"}},
        .references = {}},

@@ -1,9 +1,10 @@
 #include <filesystem>
 
-#include "commands.h"
-#include "help.h"
 #include "voxloom/core/atomic_file.h"
 #include "voxloom/core/error.h"
+
+#include "commands.h"
+#include "help.h"
 
 namespace voxloom::app {
 namespace {

@@ -8,8 +8,8 @@
 #include "voxloom/core/parallel.h"
 #include "voxloom/image/statistics.h"
 #include "voxloom/infer/ml_library.h"
-#include "voxloom/infer/prompt_json.h"
 #include "voxloom/infer/preview.h"
+#include "voxloom/infer/prompt_json.h"
 #ifdef VOXLOOM_HAS_DICOM
 #include "voxloom/io/dicom_seg.h"
 #endif
@@ -60,9 +60,9 @@ ordered_json labels_json(const image::LabelVolume& labels) {
     for (const auto& label : labels.labels) {
       if (label.value == row.value) item["name"] = label.name;
     }
-    item["voxels"] = row.voxel_count;
+    item["voxels"] = row.voxels;
     item["volume_ml"] = row.volume_ml;
-    item["box"] = {row.box_lo, row.box_hi};
+    item["box"] = {row.box_min, row.box_max};
     item["centroid_mm"] = row.centroid_mm;
     list.push_back(std::move(item));
   }
@@ -139,8 +139,7 @@ ordered_json run_segment_job(
   sidecar["notes"] = result.report.notes;
 
   if (!job.preview.empty()) {
-    infer::write_preview(
-        *volume, result.labels, prompts, job.options, job.preview, overwrite);
+    infer::write_preview(*volume, result.labels, prompts, job.options, job.preview, overwrite);
     sidecar["preview"] = job.preview.string();
   }
   AtomicFile file(sidecar_path(job.output), overwrite);

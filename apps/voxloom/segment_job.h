@@ -4,18 +4,19 @@
 #include <string>
 #include <vector>
 
-#include "command.h"
 #include "voxloom/infer/prompt.h"
 #include "voxloom/infer/segmenter.h"
+
+#include "command.h"
 
 namespace voxloom::app {
 
 /// Everything `segment` and `demo` need to make one label file.
 struct SegmentJob {
-  std::string image;             ///< File or DICOM folder.
-  std::string series;            ///< SeriesInstanceUID; empty: the only one.
-  std::filesystem::path output;  ///< .nii.gz, .nrrd, .mha, .npz or .dcm (DICOM SEG).
-  std::filesystem::path preview; ///< PNG; empty: none.
+  std::string image;              ///< File or DICOM folder.
+  std::string series;             ///< SeriesInstanceUID; empty: the only one.
+  std::filesystem::path output;   ///< .nii.gz, .nrrd, .mha, .npz or .dcm (DICOM SEG).
+  std::filesystem::path preview;  ///< PNG; empty: none.
   std::string model = "auto";
   infer::SegmentOptions options;
   infer::RuntimeOptions runtime;

@@ -1,9 +1,9 @@
 #include "terminal_progress.h"
 
-#include <unistd.h>
-
 #include <algorithm>
 #include <iostream>
+
+#include <unistd.h>
 
 #include "voxloom/core/format.h"
 
@@ -68,7 +68,8 @@ void TerminalProgress::draw(bool last) {
             std::string(static_cast<size_t>(kBar - full), '.') + "]";
     line += format(" {}/{}", done_, total_);
     if (done_ > 0) {
-      const double left = elapsed / static_cast<double>(done_) * static_cast<double>(total_ - done_);
+      const double left =
+          elapsed / static_cast<double>(done_) * static_cast<double>(total_ - done_);
       line += "  " + duration_text(left) + " left";
     }
   } else {

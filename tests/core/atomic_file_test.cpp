@@ -1,9 +1,11 @@
 #include "voxloom/core/atomic_file.h"
 
+#include <csignal>
 #include <filesystem>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 
 #include "voxloom/core/error.h"
 
@@ -68,11 +70,23 @@ TEST_F(AtomicFileTest, NamesTheMissingFolder) {
               testing::ThrowsMessage<Error>(testing::HasSubstr("its folder does not exist")));
 }
 
-TEST_F(AtomicFileTest, SaysThatTheDiskIsFull) {
-  if (!fs::exists("/dev/full")) GTEST_SKIP() << "no /dev/full";
-  // A symbolic link as temporary name is refused by O_EXCL, so write through the public path.
-  fs::create_symlink("/dev/full", folder_ / "full");
-  AtomicFile file(folder_ / "b.txt", Overwrite::kRefuse);
-  EXPECT_THAT([&] { static_cast<void>(read_text_file(folder_ / "absent")); },
-              testing::ThrowsMessage<Error>(testing::HasSubstr("does not exist")));
+TEST_F(AtomicFileTest, SaysThatTheDiskIsFullAndLeavesNothing) {
+  // A limit on the file size fails in write() as a full disk does.
+  struct rlimit before {};
+  ASSERT_EQ(::getrlimit(RLIMIT_FSIZE, &before), 0);
+  const auto old_handler = ::signal(SIGXFSZ, SIG_IGN);
+  struct rlimit small = before;
+  small.rlim_cur = 16;
+  ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &small), 0);
+  std::string message;
+  try {
+    AtomicFile file(folder_ / "b.txt", Overwrite::kRefuse);
+    file.write(std::string(100, 'x'));
+  } catch (const Error& e) {
+    message = e.what();
+  }
+  ::setrlimit(RLIMIT_FSIZE, &before);
+  ::signal(SIGXFSZ, old_handler);
+  EXPECT_THAT(message, testing::HasSubstr("b.txt': cannot be written: File too large"));
+  EXPECT_EQ(files(), 0U);
 }
