@@ -65,3 +65,7 @@ if(VOXLOOM_ML)
     target_compile_options(voxloom_torch_pch PRIVATE "SHELL:-Xclang -fno-pch-timestamp")
   endif()
 endif()
+
+if(VOXLOOM_DICOM)
+  include(VoxloomDicom)
+endif()
