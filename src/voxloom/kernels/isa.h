@@ -31,7 +31,8 @@ enum class Isa { kScalar, kAvx2, kAvx512, kAvx512Bf16, kAmxBf16 };
 
 /// Limits which instruction sets are used; nullopt lifts the limit. The environment variable
 /// VOXLOOM_ISA_LIMIT (a name of isa_name) sets the initial limit; another word in it makes the
-/// first kernel throw kInvalidArgument. Packed data is the same for all sets of a precision.
+/// first kernel throw kInvalidArgument. Weights packed before keep the set they were packed for;
+/// packed keys and values fit all sets of their precision.
 void set_isa_limit(std::optional<Isa> limit);
 
 }  // namespace voxloom::kernels
