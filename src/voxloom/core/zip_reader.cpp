@@ -67,16 +67,22 @@ Directory read_end_record(std::span<const std::byte> b, const std::string& name)
                 name);
   Directory directory{u16(b, *end + 10), u32(b, *end + 12), u32(b, *end + 16)};
   uint64_t directory_end = *end;
-  const bool needs64 =
-      directory.count == 0xffff || directory.size == kIn64 || directory.offset == kIn64;
-  if (needs64 && *end >= kLocator64Size && u32(b, *end - kLocator64Size) == kLocator64Signature) {
+  // Some writers (torch.save) add the 64-bit record to small archives too.
+  if (*end >= kLocator64Size && u32(b, *end - kLocator64Size) == kLocator64Signature) {
     const uint64_t at = u64(b, *end - kLocator64Size + 8);
     VOXLOOM_CHECK(*end - kLocator64Size >= kEnd64Size && at <= *end - kLocator64Size - kEnd64Size &&
                       u32(b, at) == kEnd64Signature,
                   ErrorCode::kDataCorrupt,
                   "zip archive '{}': its zip64 end record is not where its locator says",
                   name);
+    const Directory plain = directory;
     directory = {u64(b, at + 32), u64(b, at + 40), u64(b, at + 48)};
+    VOXLOOM_CHECK((plain.count == directory.count || plain.count == 0xffff) &&
+                      (plain.size == directory.size || plain.size == kIn64) &&
+                      (plain.offset == directory.offset || plain.offset == kIn64),
+                  ErrorCode::kDataCorrupt,
+                  "zip archive '{}': its two end records disagree",
+                  name);
     directory_end = at;
   }
   VOXLOOM_CHECK(

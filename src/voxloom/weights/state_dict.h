@@ -2,6 +2,8 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
+#include <map>
 #include <memory>
 #include <span>
 #include <string>
@@ -27,7 +29,8 @@ enum class DType : uint8_t {
 [[nodiscard]] size_t bytes_per_element(DType dtype);
 [[nodiscard]] std::string_view dtype_name(DType dtype);  ///< "f32", "bf16", ...
 
-/// A stored tensor: row-major contiguous little-endian bytes inside a mapped file (or a buffer).
+/// A stored tensor: row-major contiguous little-endian bytes inside a mapped file (or a buffer),
+/// aligned for its element type.
 struct TensorView {
   DType dtype = DType::kF32;
   std::vector<int64_t> shape;
@@ -53,6 +56,11 @@ class StateDict {
 
  private:
   std::vector<Entry> entries_;
+  std::map<std::string, size_t, std::less<>> index_;
 };
+
+/// Number of elements of `shape`, 1 for a scalar. Throws kDataCorrupt naming `where` when an
+/// extent is negative or the product leaves 2^62.
+[[nodiscard]] int64_t element_count_of(const std::vector<int64_t>& shape, std::string_view where);
 
 }  // namespace voxloom::weights
