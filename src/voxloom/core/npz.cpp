@@ -221,9 +221,8 @@ int64_t NamedArray::element_count() const {
   return checked_count(shape, "array '" + name + "'");
 }
 
-NamedArray parse_npy(const SharedBytes& file, std::string name) {
-  const std::string where = "array '" + name + "'";
-  const auto b = file.bytes;
+NpyHeader parse_npy_header(std::span<const std::byte> start, const std::string& where) {
+  const auto b = start;
   const auto byte_at = [&](size_t i) { return std::to_integer<size_t>(b[i]); };
   VOXLOOM_CHECK(b.size() >= 10 && std::memcmp(b.data(), kMagic.data(), kMagic.size()) == 0,
                 ErrorCode::kDataCorrupt,
@@ -251,9 +250,15 @@ NamedArray parse_npy(const SharedBytes& file, std::string name) {
                 ErrorCode::kUnsupported,
                 "{}: holds pickled Python objects, which are never loaded",
                 where);
-  const Dtype type = parse_dtype(header.descr, where);
+  return {std::move(header.descr), header.fortran, std::move(header.shape), prefix + header_size};
+}
+
+NamedArray parse_npy(const SharedBytes& file, std::string name) {
+  const std::string where = "array '" + name + "'";
+  NpyHeader header = parse_npy_header(file.bytes, where);
+  const Dtype type = parse_dtype(header.dtype, where);
   const int64_t count = checked_count(header.shape, where);
-  const uint64_t data_size = b.size() - prefix - header_size;
+  const uint64_t data_size = file.bytes.size() - header.data_offset;
   VOXLOOM_CHECK(type.item_size == 0 ? data_size == 0
                                     : data_size % static_cast<uint64_t>(type.item_size) == 0 &&
                                           data_size / static_cast<uint64_t>(type.item_size) ==
@@ -262,14 +267,14 @@ NamedArray parse_npy(const SharedBytes& file, std::string name) {
                 "{}: shape {} of '{}' does not fit {} bytes of data",
                 where,
                 header.shape,
-                header.descr,
+                header.dtype,
                 data_size);
 
-  NamedArray array{std::move(name), std::move(header.descr), std::move(header.shape), {}};
+  NamedArray array{std::move(name), std::move(header.dtype), std::move(header.shape), {}};
   array.dtype[0] = type.swap_size == 1 ? '|' : '<';
-  array.data = file.part(prefix + header_size, data_size);
+  array.data = file.part(header.data_offset, data_size);
   const auto item = static_cast<size_t>(type.item_size);
-  if (header.fortran && array.shape.size() > 1 && count > 0 && item > 0) {
+  if (header.fortran_order && array.shape.size() > 1 && count > 0 && item > 0) {
     array.data = own_bytes(to_row_major(array.data.bytes, array.shape, item));
   }
   if (type.order == '>' && type.swap_size > 1) {

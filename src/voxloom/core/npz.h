@@ -69,6 +69,19 @@ template <class T>
   return array;
 }
 
+/// What an .npy file begins with, as stored.
+struct NpyHeader {
+  std::string dtype;  ///< With the file's byte order: ">i2", "<f4", "|u1".
+  bool fortran_order = false;
+  std::vector<int64_t> shape;
+  size_t data_offset = 0;  ///< Where the elements begin.
+};
+
+/// Reads the header from the first bytes of a file (64 KiB and 12 bytes always suffice), for
+/// readers that take the elements piece by piece. Errors begin with `where`.
+[[nodiscard]] NpyHeader parse_npy_header(std::span<const std::byte> start,
+                                         const std::string& where);
+
 /// Parses one .npy (format 1.0, 2.0 or 3.0). Fortran order and big-endian are converted;
 /// otherwise the result is a view where the bytes are aligned. Object arrays are never
 /// unpickled: kUnsupported, as are structured types. kDataCorrupt for a damaged header or data
