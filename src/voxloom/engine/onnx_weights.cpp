@@ -1,32 +1,13 @@
 #include "voxloom/engine/onnx_weights.h"
 
-#include <cstring>
-
 #include <ATen/ATen.h>
 
 #include "voxloom/core/error.h"
+#include "voxloom/tensor/view.h"
 
 namespace voxloom::engine {
 
 namespace {
-
-at::ScalarType scalar_type(const std::string& key, weights::DType dtype) {
-  switch (dtype) {
-    case weights::DType::kF32:
-      return at::kFloat;
-    case weights::DType::kF64:
-      return at::kDouble;
-    case weights::DType::kF16:
-      return at::kHalf;
-    case weights::DType::kBF16:
-      return at::kBFloat16;
-    default:
-      throw Error(ErrorCode::kDataCorrupt,
-                  format("tensor '{}': must hold floating-point values, got {}",
-                         key,
-                         weights::dtype_name(dtype)));
-  }
-}
 
 const weights::TensorView& find(const weights::StateDict& state, const std::string& key) {
   const weights::TensorView* view = state.find(key);
@@ -40,15 +21,13 @@ const weights::TensorView& find(const weights::StateDict& state, const std::stri
 
 // The tensor as torch sees it; shares the file's bytes where they are 32-bit already.
 at::Tensor as_float(const std::string& key, const weights::TensorView& view) {
-  const at::TensorOptions type(scalar_type(key, view.dtype));
-  const auto address = reinterpret_cast<uintptr_t>(view.bytes.data());
-  if (address % weights::bytes_per_element(view.dtype) != 0) {  // a file may put it anywhere
-    at::Tensor copy = at::empty(view.shape, type);
-    std::memcpy(copy.mutable_data_ptr(), view.bytes.data(), view.bytes.size());
-    return copy.to(at::kFloat);
-  }
-  auto* bytes = const_cast<std::byte*>(view.bytes.data());  // read only from here on
-  return at::from_blob(bytes, view.shape, type).to(at::kFloat);
+  const at::Tensor tensor = tensor::from_view(view);
+  VOXLOOM_CHECK(tensor.is_floating_point(),
+                ErrorCode::kDataCorrupt,
+                "checkpoint tensor '{}': must hold floating-point values, got {}",
+                key,
+                weights::dtype_name(view.dtype));
+  return tensor.to(at::kFloat);
 }
 
 OnnxTensor from_torch(const at::Tensor& tensor) {
@@ -76,12 +55,7 @@ OnnxTensor OnnxWeights::tensor(const std::string& key, const std::vector<int64_t
                 key,
                 shape,
                 view.shape);
-  OnnxTensor result = from_torch(as_float(key, view));
-  // A shared view must keep the file mapped for as long as the graph lives.
-  result.owner =
-      std::make_shared<const std::pair<std::shared_ptr<const void>, std::shared_ptr<const void>>>(
-          result.owner, view.owner);
-  return result;
+  return from_torch(as_float(key, view));
 }
 
 OnnxTensor OnnxWeights::transposed(const std::string& key, int64_t out, int64_t in) const {
