@@ -7,9 +7,12 @@
 namespace voxloom::image {
 
 /// Bicubic resizing of one grey slice, bit for bit as Pillow's `Image.resize((w, h))` does it for
-/// 8-bit images: antialiased (the kernel widens when the image shrinks), columns first, rounded to
+/// 8-bit images: antialiased (the kernel widens when the image shrinks), along x first, rounded to
 /// uint8 between the two passes, 22-bit fixed-point weights. The preprocessing of SAM 2 and MedSAM2
 /// depends on these exact bits. Equal channels of an RGB image give the same values.
+///
+/// Pillow 13 runs along y first where an image gets wider and less high, which rounds differently
+/// there; here the order stays that of every version up to 12.
 ///
 /// Weights are computed once; operator() is const and may be called by several threads.
 class PillowBicubic {
@@ -57,7 +60,8 @@ class PillowBicubic {
                                                            int64_t out_height);
 
 /// The nearest pixel centre, as torch's "nearest-exact" and Pillow's NEAREST; never mixes values,
-/// so it is the one for label maps. Exact integer arithmetic.
+/// so it is the one for label maps. Exact integer arithmetic: a centre between two pixels takes the
+/// later one.
 [[nodiscard]] std::vector<uint8_t> resize_nearest(std::span<const uint8_t> in,
                                                   int64_t in_width,
                                                   int64_t in_height,
