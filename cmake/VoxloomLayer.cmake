@@ -52,6 +52,8 @@ function(voxloom_test name)
   if(A_TORCH)
     target_link_libraries(${name} PRIVATE voxloom_ml voxloom_torch)
     target_precompile_headers(${name} REUSE_FROM voxloom_torch_pch)
+    # The precompiled header was made with -fPIC; a program's default (-fPIE) does not fit it.
+    target_compile_options(${name} PRIVATE -fPIC)
   endif()
   if(NOT A_LABELS)
     set(A_LABELS unit)
