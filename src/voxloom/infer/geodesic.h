@@ -1,0 +1,34 @@
+#pragma once
+
+#include <memory>
+
+#include "voxloom/infer/segmenter.h"
+
+namespace voxloom::infer {
+
+/// Seeded segmentation by geodesic distance: the segmenter for a machine without weights. It is
+/// not a neural network and knows no anatomy; it finds the connected region around the prompts
+/// that looks like them and ends at image edges.
+///
+/// For one object:
+/// 1. Every positive click, mask and box grows a front by geodesic distance, cheap where the image
+///    looks like the surroundings of the prompt and dear across edges (geodesic_growth.h). The
+///    level set with the strongest edges along its border is the region; a negative click keeps
+///    the region below its own level when the border there is good enough.
+/// 2. Narrow passages are cut (`leak_control`).
+/// 3. Regions of one object are joined. Negative clicks and the clicks of other objects inside
+///    race with the object's own for it.
+/// 4. The border is regularised (`smoothness`), holes are filled, the largest part is kept.
+///
+/// A box on one slice gives a mask there by two-class histograms of its middle and its
+/// surroundings; a mask is taken as it is on its slice; both then grow as a click does. A box with
+/// depth, besides, bounds the object on every side. Range, `clip_box`, `max_slices`,
+/// `slice_range`, `extend`, `direction` on one key slice and `components` follow prompt_plan.h.
+/// Growth has no direction: two-ended runs have one result, so no voxel is uncertain and `merge`
+/// changes nothing.
+///
+/// A session keeps the denoised image and each click's growth: a further click costs its own
+/// growth only, and a click taken back gives the former result. Deterministic.
+[[nodiscard]] std::unique_ptr<Segmenter> make_geodesic_segmenter();
+
+}  // namespace voxloom::infer

@@ -1,0 +1,153 @@
+#include "voxloom/infer/geodesic_box.h"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+
+#include "voxloom/image/components.h"
+
+namespace voxloom::infer::geodesic {
+namespace {
+
+constexpr int kBins = 64;
+constexpr int kRounds = 5;
+using Histogram = std::array<double, kBins>;
+
+/// The box and a frame around it, cut out of one slice.
+struct Cutout {
+  Rect outer;
+  int64_t width = 0, height = 0;
+  std::vector<float> value;
+  std::vector<int> bin;
+  std::vector<uint8_t> in_box, centre, ellipse;
+};
+
+Cutout cut_out(const Field& field, const Rect& box, int64_t z) {
+  Cutout c;
+  const int64_t frame = std::max<int64_t>(3, std::max(box.width(), box.height()) / 4);
+  c.outer = {std::max(field.region.lo[0], box.x0 - frame),
+             std::max(field.region.lo[1], box.y0 - frame),
+             std::min(field.region.hi[0], box.x1 + frame),
+             std::min(field.region.hi[1], box.y1 + frame)};
+  c.width = c.outer.width();
+  c.height = c.outer.height();
+  const double cx = 0.5 * static_cast<double>(box.x0 + box.x1);
+  const double cy = 0.5 * static_cast<double>(box.y0 + box.y1);
+  for (int64_t y = c.outer.y0; y <= c.outer.y1; ++y) {
+    for (int64_t x = c.outer.x0; x <= c.outer.x1; ++x) {
+      const double dx = 2.0 * (static_cast<double>(x) - cx) / static_cast<double>(box.width());
+      const double dy = 2.0 * (static_cast<double>(y) - cy) / static_cast<double>(box.height());
+      const double r = dx * dx + dy * dy;
+      c.value.push_back(field.smooth[static_cast<size_t>(field.index({x, y, z}))]);
+      c.in_box.push_back(box.contains(x, y));
+      c.centre.push_back(r < 0.3);
+      c.ellipse.push_back(r < 0.9 && box.contains(x, y));
+    }
+  }
+  auto sorted = c.value;
+  std::sort(sorted.begin(), sorted.end());
+  const float lo = sorted[sorted.size() / 100],
+              hi = sorted[sorted.size() - 1 - sorted.size() / 100];
+  for (const float v : c.value) {
+    const double at = hi > lo ? (v - lo) / (hi - lo) : 0.5;
+    c.bin.push_back(std::clamp(static_cast<int>(at * kBins), 0, kBins - 1));
+  }
+  return c;
+}
+
+/// Smoothed and normalised, never 0.
+Histogram histogram(const Cutout& c, const std::vector<uint8_t>& chosen, bool wanted) {
+  Histogram raw{}, h{};
+  double total = 0.0;
+  for (size_t i = 0; i < c.bin.size(); ++i) {
+    if ((chosen[i] != 0) != wanted) continue;
+    raw[static_cast<size_t>(c.bin[i])] += 1.0;
+    total += 1.0;
+  }
+  constexpr double kSpread = 2.0;
+  for (int b = 0; b < kBins; ++b) {
+    for (int k = -6; k <= 6; ++k) {
+      if (b + k < 0 || b + k >= kBins) continue;
+      h[static_cast<size_t>(b)] +=
+          raw[static_cast<size_t>(b + k)] * std::exp(-0.5 * k * k / (kSpread * kSpread));
+    }
+    h[static_cast<size_t>(b)] = h[static_cast<size_t>(b)] / std::max(1.0, total) + 1e-3;
+  }
+  return h;
+}
+
+/// Mean over a 5x5 neighbourhood.
+std::vector<float> vote(const std::vector<float>& in, int64_t width, int64_t height) {
+  std::vector<float> out(in.size());
+  for (int64_t y = 0; y < height; ++y) {
+    for (int64_t x = 0; x < width; ++x) {
+      float sum = 0.0F;
+      for (int64_t dy = -2; dy <= 2; ++dy) {
+        for (int64_t dx = -2; dx <= 2; ++dx) {
+          const int64_t a = std::clamp<int64_t>(x + dx, 0, width - 1);
+          const int64_t b = std::clamp<int64_t>(y + dy, 0, height - 1);
+          sum += in[static_cast<size_t>(b * width + a)];
+        }
+      }
+      out[static_cast<size_t>(y * width + x)] = sum / 25.0F;
+    }
+  }
+  return out;
+}
+
+/// The part of `mask` that holds most of the middle of the box.
+std::vector<uint8_t> central_part(const std::vector<uint8_t>& mask, const Cutout& c) {
+  const auto parts = image::label_components(
+      std::span<const uint8_t>(mask), {c.width, c.height, 1}, image::Connectivity::kFaces);
+  const auto labels = parts.to_labels();
+  std::vector<int64_t> votes(parts.components.size() + 1, 0);
+  for (size_t i = 0; i < labels.size(); ++i) {
+    if (c.centre[i] != 0 && labels[i] != 0) ++votes[static_cast<size_t>(labels[i])];
+  }
+  const auto best = std::max_element(votes.begin(), votes.end());
+  std::vector<uint8_t> out(mask.size(), 0);
+  if (*best == 0) return out;
+  const auto wanted = static_cast<int32_t>(best - votes.begin());
+  for (size_t i = 0; i < labels.size(); ++i) out[i] = labels[i] == wanted;
+  return out;
+}
+
+}  // namespace
+
+std::vector<int64_t> pixels_of_box(const Field& field, const Rect& box, int64_t z) {
+  const Cutout c = cut_out(field, box, z);
+  // Foreground: the middle at first. Background: what is outside the box, always.
+  Histogram inside = histogram(c, c.centre, true);
+  Histogram around = histogram(c, c.in_box, false);
+  std::vector<uint8_t> object(c.value.size(), 0);
+  for (int round = 0; round < kRounds; ++round) {
+    std::vector<float> belief(c.value.size(), 0.0F);
+    for (size_t i = 0; i < belief.size(); ++i) {
+      if (c.in_box[i] == 0) continue;
+      const auto b = static_cast<size_t>(c.bin[i]);
+      belief[i] = static_cast<float>(inside[b] / (inside[b] + around[b]));
+    }
+    const auto smooth = vote(belief, c.width, c.height);
+    for (size_t i = 0; i < object.size(); ++i) {
+      object[i] = c.in_box[i] != 0 && 0.5F * (smooth[i] + belief[i]) > 0.5F;
+    }
+    object = central_part(object, c);
+    const auto area = std::count(object.begin(), object.end(), uint8_t{1});
+    if (area == 0) break;
+    inside = histogram(c, object, true);
+    around = histogram(c, object, false);
+  }
+  const double share = static_cast<double>(std::count(object.begin(), object.end(), uint8_t{1})) /
+                       static_cast<double>(box.width() * box.height());
+  const auto& chosen = share < 0.08 ? c.ellipse : object;
+  std::vector<int64_t> pixels;
+  for (size_t i = 0; i < chosen.size(); ++i) {
+    if (chosen[i] == 0) continue;
+    pixels.push_back(field.index({c.outer.x0 + static_cast<int64_t>(i) % c.width,
+                                  c.outer.y0 + static_cast<int64_t>(i) / c.width,
+                                  z}));
+  }
+  return pixels;
+}
+
+}  // namespace voxloom::infer::geodesic

@@ -1,0 +1,130 @@
+#include "voxloom/infer/geodesic_growth.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "voxloom/infer/geodesic_front.h"
+
+namespace voxloom::infer::geodesic {
+namespace {
+
+// A front this small is noise: its score is damped by kSmallFront faces.
+constexpr double kSmallFront = 60.0;
+// The front goes on until it holds so many times the best level set, and is clearly worse.
+constexpr size_t kLookFurther = 6;
+constexpr size_t kLookAtLeast = 30000;
+constexpr float kClearlyWorse = 0.75F;
+// Among level sets of nearly the best score the smaller one is the object.
+constexpr float kNearlyBest = 0.88F;
+
+}  // namespace
+
+Appearance measure(const Field& field, std::span<const int64_t> voxels) {
+  std::vector<float> values;
+  values.reserve(voxels.size());
+  for (const int64_t i : voxels) values.push_back(field.smooth[static_cast<size_t>(i)]);
+  const auto middle = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
+  std::nth_element(values.begin(), middle, values.end());
+  Appearance a;
+  a.mean = *middle;
+  for (float& v : values) v = std::abs(v - static_cast<float>(a.mean));
+  std::nth_element(values.begin(), middle, values.end());
+  const double local = 1.4826 * static_cast<double>(*middle);
+  a.spread = std::max(std::hypot(local, 2.0 * field.noise), 1e-6);
+  return a;
+}
+
+LocalCost::LocalCost(const Field& field, const Appearance& appearance, const CostWeights& weights)
+    : smooth_(field.smooth.data()),
+      edge_(field.edge.data()),
+      mean_(static_cast<float>(appearance.mean)),
+      inverse_(static_cast<float>(1.0 / appearance.spread)),
+      step_(static_cast<float>(weights.step)),
+      deviation_(static_cast<float>(weights.deviation)),
+      edge_weight_(static_cast<float>(weights.edge)) {}
+
+void FrontScratch::fit(size_t voxels) {
+  if (distance.size() == voxels) return;
+  distance.assign(voxels, std::numeric_limits<float>::infinity());
+  state.assign(voxels, 0);
+}
+
+Growth grow(const Field& field,
+            const image::Index3& volume_size,
+            std::span<const int64_t> seeds,
+            const LocalCost& cost,
+            std::span<const uint8_t> blocked,
+            FrontScratch& scratch,
+            const CancelToken& stop) {
+  const Lattice lattice(field.size, field.spacing_mm);
+  scratch.fit(field.smooth.size());
+  Growth growth;
+  Front front(lattice, scratch.distance, scratch.state, lattice.longest() * cost.highest());
+  for (const int64_t i : seeds) {
+    if (blocked.empty() || blocked[static_cast<size_t>(i)] == 0) front.seed(i);
+  }
+  // Faces of the front: their area and area times edge strength.
+  double area = 0.0, strength = 0.0, widest = 0.0;
+  std::array<double, 3> face = lattice.face_areas();
+  float best = 0.0F;
+  size_t best_at = 0;
+  for (int64_t i = front.pop(); i >= 0; i = front.pop()) {
+    const auto at = lattice.position(i);
+    const float here = field.edge[static_cast<size_t>(i)];
+    for (size_t a = 0; a < 3; ++a) {
+      for (const int64_t side : {int64_t{-1}, int64_t{1}}) {
+        const int64_t c = at[a] + side;
+        if (c < 0 || c >= field.size[a]) {
+          const int64_t outside = field.region.lo[a] + c;
+          if (outside >= 0 && outside < volume_size[a]) growth.touched_side = true;
+          continue;
+        }
+        const int64_t n = i + side * lattice.stride[a];
+        if (!blocked.empty() && blocked[static_cast<size_t>(n)] != 0) continue;
+        const double edge = 0.5 * (static_cast<double>(here) + field.edge[static_cast<size_t>(n)]);
+        if (front.done(n)) {
+          area -= face[a];
+          strength -= face[a] * edge;
+        } else {
+          area += face[a];
+          strength += face[a] * edge;
+          front.relax(n, cost(n));
+        }
+      }
+    }
+    growth.order.push_back(static_cast<uint32_t>(i));
+    widest = std::max(widest, area);
+    const auto score = static_cast<float>(strength / (std::max(area, 0.0) + kSmallFront));
+    growth.score.push_back(score);
+    const size_t count = growth.order.size();
+    if (score > best && count > seeds.size()) {
+      best = score;
+      best_at = count;
+    }
+    if (count % 4096 == 0) {
+      stop.check();
+      const size_t enough = std::max(kLookAtLeast, kLookFurther * std::max(best_at, seeds.size()));
+      if (count > enough && score < kClearlyWorse * best) break;
+    }
+  }
+  return growth;
+}
+
+size_t best_prefix(const Growth& growth, size_t seeds, size_t limit) {
+  const size_t count = std::min(limit, growth.order.size());
+  if (count <= seeds) return count;
+  const auto first = growth.score.begin() + static_cast<std::ptrdiff_t>(seeds);
+  const auto last = growth.score.begin() + static_cast<std::ptrdiff_t>(count);
+  const float highest = *std::max_element(first, last);
+  if (highest <= 0.0F) return count;
+  // The first prefix that is nearly as good, then the best one of at most twice its size.
+  const auto start =
+      std::find_if(first, last, [highest](float s) { return s >= kNearlyBest * highest; });
+  const auto reach = std::min<std::ptrdiff_t>(2 * (start - growth.score.begin()) + 1,
+                                              static_cast<std::ptrdiff_t>(count));
+  const auto peak = std::max_element(start, std::max(start + 1, growth.score.begin() + reach));
+  return static_cast<size_t>(peak - growth.score.begin()) + 1;
+}
+
+}  // namespace voxloom::infer::geodesic

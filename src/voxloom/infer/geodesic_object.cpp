@@ -1,0 +1,323 @@
+// How one object is segmented: prompts to sources, growth, and the steps after it.
+#include <algorithm>
+#include <cmath>
+
+#include "voxloom/image/distance.h"
+#include "voxloom/image/holes.h"
+#include "voxloom/infer/geodesic_box.h"
+#include "voxloom/infer/geodesic_session.h"
+
+namespace voxloom::infer::geodesic {
+namespace {
+
+// A level set that leaves a negative click out is taken when its border is this good, compared
+// with the best border of all; else the click takes its share in a race.
+constexpr float kGoodEnough = 0.6F;
+constexpr int64_t kMargin = 5;
+
+/// FNV-1a, for cache keys of masks.
+uint64_t hash_of(const std::vector<uint8_t>& bytes) {
+  uint64_t hash = 14695981039346656037ULL;
+  for (const uint8_t b : bytes) hash = (hash ^ b) * 1099511628211ULL;
+  return hash;
+}
+
+/// Pixels whose four neighbours are chosen too; all of them when none is left.
+std::vector<int64_t> eroded(const std::vector<int64_t>& pixels, int64_t row) {
+  std::vector<int64_t> sorted = pixels, inner;
+  std::sort(sorted.begin(), sorted.end());
+  const auto has = [&sorted](int64_t i) {
+    return std::binary_search(sorted.begin(), sorted.end(), i);
+  };
+  for (const int64_t i : sorted) {
+    if (has(i - 1) && has(i + 1) && has(i - row) && has(i + row)) inner.push_back(i);
+  }
+  return inner.empty() ? pixels : inner;
+}
+
+CostWeights weights_of(const SegmentOptions& options) {
+  CostWeights weights;
+  // Twice the edge and deviation cost at full leak control, a quarter without.
+  const double factor = 0.25 + 1.75 * options.leak_control * (0.5 + 0.5 * options.leak_control);
+  weights.edge *= factor;
+  weights.deviation *= 0.5 + options.leak_control;
+  return weights;
+}
+
+}  // namespace
+
+std::string Source::key() const {
+  return format("{}:{}:{}:{}:{}",
+                static_cast<int>(kind),
+                z,
+                seeds.empty() ? -1 : seeds.front(),
+                seeds.size(),
+                hash_of(slice_mask));
+}
+
+Source GeodesicSession::source_of_click(const image::Index3& voxel) const {
+  const Field& field = *field_;
+  Source source;
+  source.z = voxel[2];
+  source.seeds = {field.index(voxel)};
+  const double finest = *std::min_element(field.spacing_mm.begin(), field.spacing_mm.end());
+  constexpr double kRadius = 2.0;
+  for (int64_t dz = -2; dz <= 2; ++dz) {
+    for (int64_t dy = -2; dy <= 2; ++dy) {
+      for (int64_t dx = -2; dx <= 2; ++dx) {
+        const double x = static_cast<double>(dx) * field.spacing_mm[0] / finest;
+        const double y = static_cast<double>(dy) * field.spacing_mm[1] / finest;
+        const double z = static_cast<double>(dz) * field.spacing_mm[2] / finest;
+        const image::Index3 near{voxel[0] + dx, voxel[1] + dy, voxel[2] + dz};
+        if (x * x + y * y + z * z <= kRadius * kRadius && field.region.contains(near)) {
+          source.surroundings.push_back(field.index(near));
+        }
+      }
+    }
+  }
+  return source;
+}
+
+std::vector<Source> GeodesicSession::sources_of(const ObjectPrompt& object) const {
+  const Field& field = *field_;
+  std::vector<Source> sources;
+  for (const auto& point : object.points) {
+    if (point.positive) sources.push_back(source_of_click(point.voxel));
+  }
+  for (const auto& box : object.boxes) {
+    Source source;
+    source.kind = Source::Kind::kBox;
+    source.z = (box.lo[2] + box.hi[2]) / 2;
+    source.box = Rect{box.lo[0], box.lo[1], box.hi[0], box.hi[1]};
+    source.surroundings = pixels_of_box(field, *source.box, source.z);
+    source.seeds = eroded(source.surroundings, field.size[0]);
+    for (const int64_t edge : {box.lo[0], box.lo[1], box.hi[0], box.hi[1], box.lo[2], box.hi[2]}) {
+      for (int shift = 0; shift < 32; shift += 8) {
+        source.slice_mask.push_back(static_cast<uint8_t>(edge >> shift));
+      }
+    }
+    sources.push_back(std::move(source));
+  }
+  const auto& size = volume_->geometry().size;
+  for (const auto& mask : object.masks) {
+    Source source;
+    source.kind = Source::Kind::kMask;
+    source.z = mask.z;
+    source.slice_mask = mask.pixels;
+    for (size_t i = 0; i < mask.pixels.size(); ++i) {
+      if (mask.pixels[i] == 0) continue;
+      const auto at = static_cast<int64_t>(i);
+      source.seeds.push_back(field.index({at % size[0], at / size[0], mask.z}));
+    }
+    source.surroundings = eroded(source.seeds, field.size[0]);
+    sources.push_back(std::move(source));
+  }
+  return sources;
+}
+
+std::vector<uint8_t> GeodesicSession::blocked_for(const ObjectPrompt& object,
+                                                  const SegmentOptions& options) const {
+  const Field& field = *field_;
+  const bool bounded = !object.boxes.empty() || !object.masks.empty();
+  if (!bounded && options.max_distance_mm <= 0.0) return {};
+  std::vector<uint8_t> blocked(field.smooth.size(), 0);
+  if (options.max_distance_mm > 0.0) {
+    std::vector<uint8_t> seeds(field.smooth.size(), 0);
+    for (const auto& source : sources_of(object)) {
+      for (const int64_t i : source.seeds) seeds[static_cast<size_t>(i)] = 1;
+    }
+    const auto away = image::squared_distance_to(seeds, field.size, field.spacing_mm);
+    const auto limit = static_cast<float>(options.max_distance_mm * options.max_distance_mm);
+    for (size_t i = 0; i < away.size(); ++i) blocked[i] = away[i] > limit;
+  }
+  // Boxes with depth bound the object from all sides: outside all of them nothing.
+  const bool deep = !object.boxes.empty() && object.masks.empty() &&
+                    std::all_of(object.boxes.begin(), object.boxes.end(), [](const BoxPrompt& b) {
+                      return b.lo[2] < b.hi[2];
+                    });
+  const auto& lo = field.region.lo;
+  for (int64_t z = 0; z < field.size[2]; ++z) {
+    std::vector<const BoxPrompt*> here;
+    bool walled = deep;
+    for (const auto& box : object.boxes) {
+      const bool flat = box.lo[2] == box.hi[2];
+      if (z + lo[2] < box.lo[2] || z + lo[2] > box.hi[2] || (!flat && !deep)) continue;
+      here.push_back(&box);
+      walled = true;
+    }
+    if (!walled) continue;
+    for (int64_t y = 0; y < field.size[1]; ++y) {
+      uint8_t* row = blocked.data() + (z * field.size[1] + y) * field.size[0];
+      for (int64_t x = 0; x < field.size[0]; ++x) {
+        const bool inside = std::any_of(here.begin(), here.end(), [&](const BoxPrompt* box) {
+          return x + lo[0] >= box->lo[0] && x + lo[0] <= box->hi[0] && y + lo[1] >= box->lo[1] &&
+                 y + lo[1] <= box->hi[1];
+        });
+        if (!inside) row[x] = 1;
+      }
+    }
+  }
+  const int64_t width = volume_->geometry().size[0];
+  for (const auto& mask : object.masks) {
+    for (int64_t y = field.region.lo[1]; y <= field.region.hi[1]; ++y) {
+      for (int64_t x = field.region.lo[0]; x <= field.region.hi[0]; ++x) {
+        blocked[static_cast<size_t>(field.index({x, y, mask.z}))] =
+            mask.pixels[static_cast<size_t>(y * width + x)] == 0;
+      }
+    }
+  }
+  return blocked;
+}
+
+std::vector<image::Index3> GeodesicSession::positions(const std::vector<int64_t>& indices) const {
+  const Field& field = *field_;
+  std::vector<image::Index3> out;
+  out.reserve(indices.size());
+  for (const int64_t i : indices) {
+    out.push_back({field.region.lo[0] + i % field.size[0],
+                   field.region.lo[1] + i / field.size[0] % field.size[1],
+                   field.region.lo[2] + i / (field.size[0] * field.size[1])});
+  }
+  return out;
+}
+
+std::vector<image::Index3> GeodesicSession::rivals_of(size_t object) const {
+  std::vector<image::Index3> rivals;
+  for (size_t k = 0; k < objects_.size(); ++k) {
+    for (const auto& point : objects_[k].points) {
+      if ((k == object) != point.positive) rivals.push_back(point.voxel);
+    }
+  }
+  return rivals;
+}
+
+Patch GeodesicSession::region_of(const Source& source,
+                                 const std::vector<uint8_t>& blocked,
+                                 const std::string& domain,
+                                 const std::vector<image::Index3>& rivals,
+                                 const SegmentOptions& options,
+                                 const CancelToken& stop) {
+  const Field& field = *field_;
+  const std::string key = source.key() + "|" + domain;
+  auto found = growths_.find(key);
+  if (found == growths_.end()) {
+    const LocalCost cost(field, measure(field, source.surroundings), weights_of(options));
+    Cached made;
+    made.growth =
+        grow(field, volume_->geometry().size, source.seeds, cost, blocked, scratch_, stop);
+    found = growths_.emplace(key, std::move(made)).first;
+  }
+  found->second.used = true;
+  const Growth& growth = found->second.growth;
+  const size_t seeds = source.seeds.size();
+  size_t prefix = best_prefix(growth, seeds, growth.order.size());
+  size_t limit = growth.order.size();
+  for (const auto& rival : rivals) {
+    const auto at = static_cast<uint32_t>(field.index(rival));
+    const auto where = std::find(growth.order.begin(), growth.order.end(), at);
+    limit = std::min(limit, static_cast<size_t>(where - growth.order.begin()));
+  }
+  if (limit < prefix && limit > seeds) {
+    const size_t below = best_prefix(growth, seeds, limit);
+    if (growth.score[below - 1] >= kGoodEnough * growth.score[prefix - 1]) prefix = below;
+  }
+  Patch patch = make_patch(field, std::span(growth.order).first(prefix), kMargin);
+  // Coming to the side matters only when the chosen region does.
+  if (growth.touched_side) {
+    const auto& size = volume_->geometry().size;
+    for (size_t a = 0; a < 3; ++a) {
+      touched_side_ =
+          touched_side_ || (patch.region.lo[a] == field.region.lo[a] && field.region.lo[a] > 0) ||
+          (patch.region.hi[a] == field.region.hi[a] && field.region.hi[a] + 1 < size[a]);
+    }
+  }
+  const auto seed_voxels = positions(source.seeds);
+  cut_narrow_passages(patch, seed_voxels, field.spacing_mm, options.leak_control);
+  return patch;
+}
+
+void GeodesicSession::finish_patch(Patch& patch,
+                                   const ObjectPrompt& object,
+                                   const std::vector<Source>& sources,
+                                   const std::vector<uint8_t>& blocked,
+                                   const SegmentOptions& options,
+                                   const CancelToken& stop) const {
+  const Field& field = *field_;
+  const auto size = patch.region.size();
+  std::vector<uint8_t> fixed(patch.mask.size(), 0);
+  if (!blocked.empty()) {
+    for (int64_t line = 0; line < size[1] * size[2]; ++line) {
+      const int64_t from = field.index({patch.region.lo[0],
+                                        patch.region.lo[1] + line % size[1],
+                                        patch.region.lo[2] + line / size[1]});
+      for (int64_t x = 0; x < size[0]; ++x) {
+        if (blocked[static_cast<size_t>(from + x)] != 0) {
+          fixed[static_cast<size_t>(line * size[0] + x)] = 2;
+        }
+      }
+    }
+  }
+  const auto fix = [&](const image::Index3& voxel, uint8_t what) {
+    if (patch.region.contains(voxel)) fixed[static_cast<size_t>(patch.index(voxel))] = what;
+  };
+  for (const auto& source : sources) {
+    if (source.kind == Source::Kind::kBox) continue;
+    for (const auto& voxel : positions(source.seeds)) fix(voxel, 1);
+  }
+  for (const auto& point : object.points) fix(point.voxel, point.positive ? 1 : 2);
+  regularise(patch, field, fixed, options.smoothness, stop);
+  if (options.fill_holes) image::fill_cavities(patch.mask, size);
+  for (size_t i = 0; i < fixed.size(); ++i) {
+    if (fixed[i] != 0) patch.mask[i] = fixed[i] == 1;
+  }
+}
+
+RunMask GeodesicSession::segment_object(size_t index,
+                                        const ObjectPlan& plan,
+                                        const SegmentOptions& options,
+                                        const CancelToken& stop) {
+  const Field& field = *field_;
+  const ObjectPrompt& object = objects_[index];
+  const auto sources = sources_of(object);
+  const auto blocked = blocked_for(object, options);
+  const auto rivals = rivals_of(index);
+  std::string domain = format("{}", options.leak_control);
+  if (!blocked.empty()) domain += format("|{}", hash_of(blocked));
+  Patch patch;
+  for (const auto& source : sources) {
+    stop.check();
+    patch = join(patch, region_of(source, blocked, domain, rivals, options, stop));
+  }
+  std::vector<Claim> claims;
+  bool disputed = false;
+  for (const auto& source : sources) {
+    claims.push_back({positions(source.seeds), measure(field, source.surroundings), true});
+  }
+  for (const auto& rival : rivals) {
+    if (!patch.contains(rival)) continue;
+    disputed = true;
+    claims.push_back({{rival}, measure(field, source_of_click(rival).surroundings), false});
+  }
+  if (disputed) share(patch, claims, field, stop);
+  finish_patch(patch, object, sources, blocked, options, stop);
+
+  RunMask mask(volume_->geometry().size);
+  const int64_t width = volume_->geometry().size[0], height = volume_->geometry().size[1];
+  const auto size = patch.region.size();
+  std::vector<uint8_t> slice(static_cast<size_t>(width * height));
+  for (int64_t z = patch.region.lo[2]; z <= patch.region.hi[2]; ++z) {
+    std::fill(slice.begin(), slice.end(), uint8_t{0});
+    for (int64_t y = patch.region.lo[1]; y <= patch.region.hi[1]; ++y) {
+      const uint8_t* row = patch.mask.data() + patch.index({patch.region.lo[0], y, z});
+      for (int64_t x = 0; x < size[0]; ++x) {
+        if (row[x] != 0 && may_write(plan, patch.region.lo[0] + x, y, z)) {
+          slice[static_cast<size_t>(y * width + patch.region.lo[0] + x)] = 1;
+        }
+      }
+    }
+    mask.set_slice(z, slice);
+  }
+  return mask;
+}
+
+}  // namespace voxloom::infer::geodesic

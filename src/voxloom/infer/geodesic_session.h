@@ -1,0 +1,96 @@
+#pragma once
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "voxloom/infer/geodesic_field.h"
+#include "voxloom/infer/geodesic_growth.h"
+#include "voxloom/infer/geodesic_refine.h"
+#include "voxloom/infer/merge.h"
+#include "voxloom/infer/prompt_plan.h"
+#include "voxloom/infer/segmenter.h"
+
+namespace voxloom::infer::geodesic {
+
+/// One click, mask or box of an object, from which a front grows.
+struct Source {
+  enum class Kind { kClick, kBox, kMask } kind = Kind::kClick;
+  std::vector<int64_t> seeds;         ///< Field indices.
+  std::vector<int64_t> surroundings;  ///< Field indices that give the appearance.
+  int64_t z = 0;                      ///< The slice of the prompt.
+  std::vector<uint8_t> slice_mask;    ///< kMask, kBox: what is known of that slice, [H, W].
+  std::optional<Rect> box;            ///< kBox.
+
+  [[nodiscard]] std::string key() const;  ///< The same for equal sources.
+};
+
+/// See geodesic.h for what it does, step by step.
+class GeodesicSession : public SegmentSession {
+ public:
+  explicit GeodesicSession(std::shared_ptr<image::VolumeSource> volume);
+
+  void set_prompts(const std::vector<ObjectPrompt>& objects) override;
+  [[nodiscard]] std::vector<uint8_t> preview_slice(size_t object,
+                                                   int64_t z,
+                                                   const CancelToken& stop) override;
+  [[nodiscard]] SegmentResult run(const SegmentOptions& options,
+                                  Progress& progress,
+                                  const CancelToken& stop) override;
+
+ private:
+  /// Makes the field hold all prompts, with the window of `options`.
+  void prepare_field(const SegmentOptions& options, const CancelToken& stop);
+  /// Makes the field larger. Returns false when it may not grow any more.
+  [[nodiscard]] bool enlarge_field(const CancelToken& stop);
+  void rebuild_field(const Region& region, const CancelToken& stop);
+  [[nodiscard]] Region start_region() const;
+
+  [[nodiscard]] Source source_of_click(const image::Index3& voxel) const;
+  [[nodiscard]] std::vector<Source> sources_of(const ObjectPrompt& object) const;
+  /// Voxels of the volume for indices of the field.
+  [[nodiscard]] std::vector<image::Index3> positions(const std::vector<int64_t>& indices) const;
+  /// The object's negative clicks and the positive clicks of the others.
+  [[nodiscard]] std::vector<image::Index3> rivals_of(size_t object) const;
+  /// Voxels of the field that `object` may not have [D, H, W]; empty when it may have all.
+  [[nodiscard]] std::vector<uint8_t> blocked_for(const ObjectPrompt& object,
+                                                 const SegmentOptions& options) const;
+  /// The region of one source, from its growth; `domain` tells growths with other bounds apart.
+  [[nodiscard]] Patch region_of(const Source& source,
+                                const std::vector<uint8_t>& blocked,
+                                const std::string& domain,
+                                const std::vector<image::Index3>& rivals,
+                                const SegmentOptions& options,
+                                const CancelToken& stop);
+  /// Border, holes and what the prompts say for certain.
+  void finish_patch(Patch& patch,
+                    const ObjectPrompt& object,
+                    const std::vector<Source>& sources,
+                    const std::vector<uint8_t>& blocked,
+                    const SegmentOptions& options,
+                    const CancelToken& stop) const;
+  [[nodiscard]] RunMask segment_object(size_t index,
+                                       const ObjectPlan& plan,
+                                       const SegmentOptions& options,
+                                       const CancelToken& stop);
+
+  struct Cached {
+    Growth growth;
+    bool used = false;
+  };
+
+  std::shared_ptr<image::VolumeSource> volume_;
+  std::vector<ObjectPrompt> objects_;
+  std::string window_ = "auto";
+  Clip clip_;
+  std::optional<Field> field_;
+  FrontScratch scratch_;
+  std::map<std::string, Cached> growths_;  ///< Of the present field; those in use only.
+  bool touched_side_ = false;              ///< An object came to a side of the field in this run.
+  SegmentOptions last_options_;
+  std::vector<RunMask> masks_;  ///< Of the present prompts; empty: not computed yet.
+};
+
+}  // namespace voxloom::infer::geodesic
