@@ -1,14 +1,14 @@
 #include "voxloom/infer_ml/feature_store.h"
 
-#include <fcntl.h>
-#include <stdlib.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
 #include <string>
+
+#include <fcntl.h>
+#include <stdlib.h>
+#include <unistd.h>
 
 #include <torch/torch.h>
 
@@ -78,10 +78,8 @@ void FeatureStore::put(int64_t z, const FeatureMaps& maps) {
 
 FeatureMaps FeatureStore::get(int64_t z) {
   const auto found = entries_.find(z);
-  VOXLOOM_CHECK(found != entries_.end(),
-                ErrorCode::kInternal,
-                "feature cache: slice {} was not encoded",
-                z);
+  VOXLOOM_CHECK(
+      found != entries_.end(), ErrorCode::kInternal, "feature cache: slice {} was not encoded", z);
   Entry& entry = found->second;
   touch(z, entry);
   FeatureMaps maps = entry.maps;

@@ -39,8 +39,8 @@ class FeatureStore {
 
  private:
   struct Entry {
-    FeatureMaps maps;           ///< Undefined when only on disk.
-    int64_t slot = -1;          ///< Place in the spill file, -1: not written yet.
+    FeatureMaps maps;   ///< Undefined when only on disk.
+    int64_t slot = -1;  ///< Place in the spill file, -1: not written yet.
     std::list<int64_t>::iterator recent;
   };
 

@@ -1,0 +1,34 @@
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "voxloom/engine/network.h"
+#include "voxloom/infer/segmenter.h"
+#include "voxloom/models/sam2/sam2.h"
+
+namespace voxloom::infer_ml {
+
+/// A loaded network with everything that its sessions share.
+struct Sam2Network {
+  std::string name;  ///< For reports: the package's name.
+  models::sam2::Sam2 model{nullptr};
+  std::unique_ptr<engine::SliceEncoder> encoder;
+};
+
+/// Loads a model package (folder or name) and makes its encoder ready. Throws kNotFound,
+/// kDataCorrupt, kUnsupported naming the package.
+[[nodiscard]] std::shared_ptr<Sam2Network> load_network(const std::string& package,
+                                                        const infer::RuntimeOptions& runtime);
+
+/// Starts a session on a loaded network.
+[[nodiscard]] std::unique_ptr<infer::SegmentSession> open_sam2_session(
+    std::shared_ptr<Sam2Network> network,
+    std::shared_ptr<image::VolumeSource> volume,
+    const infer::RuntimeOptions& runtime);
+
+/// The segmenter of a package.
+[[nodiscard]] std::unique_ptr<infer::Segmenter> make_sam2_segmenter(
+    std::shared_ptr<Sam2Network> network, const infer::RuntimeOptions& runtime);
+
+}  // namespace voxloom::infer_ml
