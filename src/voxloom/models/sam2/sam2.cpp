@@ -25,7 +25,7 @@ at::Tensor resize_smooth(const at::Tensor& x, int64_t height, int64_t width) {
       x, {height, width}, /*align_corners=*/false, c10::nullopt, c10::nullopt);
 }
 
-SliceFeatures SliceFeatures::at(int64_t i) const {
+SliceFeatures SliceFeatures::slice(int64_t i) const {
   const auto pick = [&](const at::Tensor& t) { return t.defined() ? t.narrow(0, i, 1) : t; };
   return {pick(f0), pick(f1), pick(f2)};
 }

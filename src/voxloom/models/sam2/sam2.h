@@ -27,7 +27,7 @@ struct SliceFeatures {
   at::Tensor f0, f1, f2;
 
   /// Slice `i` of the batch, as a batch of one that shares the memory.
-  [[nodiscard]] SliceFeatures at(int64_t i) const;
+  [[nodiscard]] SliceFeatures slice(int64_t i) const;
 };
 
 /// Input of the heads; any member may be undefined.
