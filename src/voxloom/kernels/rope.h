@@ -20,6 +20,12 @@ class RopeTable {
   [[nodiscard]] int64_t channels() const { return channels_; }
   [[nodiscard]] int64_t tokens() const { return height_ * width_; }
 
+  /// The tables, for a copy on a GPU: [positions()][channels / 2], entries 2p and 2p+1 of a pair
+  /// alike but for the minus sign of the even sines.
+  [[nodiscard]] const float* cosine() const { return cosine_.data(); }
+  [[nodiscard]] const float* sine() const { return sine_.data(); }
+  [[nodiscard]] int64_t positions() const { return height_ > width_ ? height_ : width_; }
+
   /// y [rows, channels] = rotated x [rows, channels], rows being the tokens first_token,
   /// first_token + 1, ... of the grid. shift [channels], if given, is added to every row before
   /// it turns (rotation is linear, so this adds a rotated table without storing one). y may be x.
@@ -32,8 +38,7 @@ class RopeTable {
 
  private:
   int64_t channels_, height_, width_;
-  Buffer<float> cosine_;  // [max(height, width)][channels / 2], each value twice
-  Buffer<float> sine_;    // the same, minus in front of the even ones
+  Buffer<float> cosine_, sine_;
 };
 
 }  // namespace voxloom::kernels
