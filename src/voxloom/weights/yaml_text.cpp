@@ -239,8 +239,14 @@ void emit(const ordered_json& value, size_t indent, std::string& out) {
     }
   } else {
     for (const auto& item : value) {
-      out += pad + "-";
-      emit_value(item);
+      const size_t start = out.size();
+      if (item.is_structured() && !item.empty() && !is_flat(item)) {
+        emit(item, indent + 2, out);  // its first line carries the dash
+        out[start + indent] = '-';
+      } else {
+        out += pad + "-";
+        emit_value(item);
+      }
     }
   }
 }
