@@ -84,13 +84,16 @@ inline PointPrompt click_at(const image::Geometry& g, double x, double y, double
   return point;
 }
 
-/// The standard solids; `noise` in intensities (the contrast is 100).
-inline std::vector<Solid> standard_solids(double noise, int64_t edge = 64) {
+/// The standard solids, or the one named `only`; `noise` in intensities (the contrast is 100).
+inline std::vector<Solid> standard_solids(double noise,
+                                          int64_t edge = 64,
+                                          const std::string& only = "") {
   std::vector<Solid> solids;
   const auto add = [&](const std::string& name,
                        const image::Geometry& g,
                        const std::function<bool(double, double, double)>& inside,
                        const std::vector<std::array<double, 4>>& clicks) {
+    if (!only.empty() && only != name) return;
     solids.push_back(make_solid(name, g, inside, noise, 17));
     for (const auto& c : clicks) {
       solids.back().prompt.points.push_back(click_at(g, c[0], c[1], c[2], c[3] > 0));
@@ -141,6 +144,7 @@ inline std::vector<Solid> standard_solids(double noise, int64_t edge = 64) {
       cube_of(edge),
       [=](double x, double y, double z) { return ball(x + 11 * u, y, z, 12 * u); },
       {{-11 * u, 0, 0, 1}, {11 * u, 0, 0, -1}});
+  if (solids.empty() || solids.back().name != "touching spheres") return solids;
   auto& touching = solids.back();
   const auto both = make_solid(
       "",

@@ -132,14 +132,12 @@ std::vector<int64_t> pixels_of_box(const Field& field, const Rect& box, int64_t 
       object[i] = c.in_box[i] != 0 && 0.5F * (smooth[i] + belief[i]) > 0.5F;
     }
     object = central_part(object, c);
-    const auto area = std::count(object.begin(), object.end(), uint8_t{1});
-    if (area == 0) break;
+    if (std::find(object.begin(), object.end(), uint8_t{1}) == object.end()) break;
     inside = histogram(c, object, true);
     around = histogram(c, object, false);
   }
-  const double share = static_cast<double>(std::count(object.begin(), object.end(), uint8_t{1})) /
-                       static_cast<double>(box.width() * box.height());
-  const auto& chosen = share < 0.08 ? c.ellipse : object;
+  const auto area = std::count(object.begin(), object.end(), uint8_t{1});
+  const auto& chosen = area * 100 < box.width() * box.height() ? c.ellipse : object;
   std::vector<int64_t> pixels;
   for (size_t i = 0; i < chosen.size(); ++i) {
     if (chosen[i] == 0) continue;

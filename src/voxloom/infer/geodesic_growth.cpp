@@ -11,12 +11,15 @@ namespace {
 
 // A front this small is noise: its score is damped by kSmallFront faces.
 constexpr double kSmallFront = 60.0;
+// Of two borders that are equally good the larger one is the object's more often: twice the voxels
+// may have edges weaker by 3 %.
+constexpr double kLarger = 0.04;
 // The front goes on until it holds so many times the best level set, and is clearly worse.
 constexpr size_t kLookFurther = 6;
 constexpr size_t kLookAtLeast = 30000;
 constexpr float kClearlyWorse = 0.75F;
 // Among level sets of nearly the best score the smaller one is the object.
-constexpr float kNearlyBest = 0.88F;
+constexpr float kNearlyBest = 0.97F;
 
 }  // namespace
 
@@ -95,9 +98,10 @@ Growth grow(const Field& field,
     }
     growth.order.push_back(static_cast<uint32_t>(i));
     widest = std::max(widest, area);
-    const auto score = static_cast<float>(strength / (std::max(area, 0.0) + kSmallFront));
-    growth.score.push_back(score);
     const size_t count = growth.order.size();
+    const auto score = static_cast<float>(strength / (std::max(area, 0.0) + kSmallFront) *
+                                          std::pow(static_cast<double>(count), kLarger));
+    growth.score.push_back(score);
     if (score > best && count > seeds.size()) {
       best = score;
       best_at = count;
