@@ -128,6 +128,14 @@ TEST(ResolveWindowTest, NoContrastBecomesBlack) {
   EXPECT_THAT(apply_window(resolve(v, "100,200"), v), ElementsAre(0, 0, 0));
 }
 
+TEST(ApplyWindowTest, VoxelsThatTheMapHasNotSeenStayWithinGreyValues) {
+  const GreyMap map{{0, 1000}, 10, 20, false, "minmax"};
+  const auto v = make_volume<float>({std::numeric_limits<float>::quiet_NaN(), -5, 15, 900});
+  EXPECT_THAT(apply_window(map, v), ElementsAre(0, 0, 127, 255));
+  std::vector<uint8_t> wrong(3);
+  EXPECT_THROW(apply_window(map, v, wrong), Error);
+}
+
 // Sorts everything: what the streaming passes must find without doing so.
 template <class T>
 void expect_exact_percentiles(const std::vector<T>& values, int64_t depth) {

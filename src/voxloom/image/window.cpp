@@ -78,9 +78,10 @@ void map_voxels(const GreyMap& map, std::span<const T> in, std::span<uint8_t> ou
       continue;
     }
     const Real clipped = std::min(std::max(value, lo), hi);
-    // The clamp matters only for a volume other than the one that the map was made from.
+    // The clamp matters only for a volume other than the one that the map was made from; written so
+    // that NaN becomes 0.
     const Real grey = (clipped - min) / range * Real{255};
-    out[i] = static_cast<uint8_t>(std::min(std::max(grey, Real{0}), Real{255}));
+    out[i] = static_cast<uint8_t>(grey > 0 ? std::min(grey, Real{255}) : Real{0});
   }
 }
 
