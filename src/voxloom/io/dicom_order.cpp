@@ -72,8 +72,13 @@ class Orderer {
   // "'a.dcm' (instance 12, frame 3, 31.5 mm)"
   std::string name(const Placed& p, bool with_place = true) const {
     const DicomObject& object = objects_[p.slice.object];
-    std::string out =
-        format("'{}' (instance {}", object.path.filename().string(), frame(p).instance_number);
+    // The folder is named only where it tells two files apart: it may hold a patient's name.
+    const auto file = object.path.filename();
+    const auto same = std::count_if(objects_.begin(), objects_.end(), [&](const DicomObject& o) {
+      return o.path.filename() == file;
+    });
+    const auto shown = same == 1 ? file : object.path.parent_path().filename() / file;
+    std::string out = format("'{}' (instance {}", shown.string(), frame(p).instance_number);
     if (object.frames.size() > 1) out += format(", frame {}", frame(p).number + 1);
     if (with_place) out += format(", {:.6g} mm", p.along_mm);
     return out + ")";

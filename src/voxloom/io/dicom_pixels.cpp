@@ -157,7 +157,8 @@ struct DicomPixels::State {
   DcmPixelData* pixels = nullptr;
   E_TransferSyntax syntax = EXS_Unknown;
   DcmFileCache cache;
-  Uint32 next_fragment = 0;
+  Uint32 next_fragment = 0;  // Where next_frame starts; the decoder looks for others itself.
+  int64_t next_frame = 0;
   std::vector<unsigned long> frame_starts;  // JPEG 2000: first fragment of each frame, then end.
   std::vector<std::byte> raw;
 
@@ -314,6 +315,7 @@ void DicomPixels::read_frame(const DicomFrame& frame, PixelType type, std::span<
     } else if (is_jpeg2000(s.syntax)) {
       s.read_jpeg2000(static_cast<size_t>(frame.number));
     } else {
+      if (frame.number != s.next_frame) s.next_fragment = 0;
       s.check(s.pixels->getUncompressedFrame(s.file->getDataset(),
                                              static_cast<Uint32>(frame.number),
                                              s.next_fragment,
@@ -322,6 +324,7 @@ void DicomPixels::read_frame(const DicomFrame& frame, PixelType type, std::span<
                                              decoded_model,
                                              &s.cache),
               frame.number);
+      s.next_frame = frame.number + 1;
     }
   } catch (const Error& e) {
     const bool named = std::string_view(e.what()).starts_with(s.name);

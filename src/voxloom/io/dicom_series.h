@@ -45,8 +45,8 @@ struct SeriesInfo {
 /// Enhanced and classic multi-frame objects give their frames; frames without positions (XA, US)
 /// follow each other along z, with SpacingBetweenSlices or 1 mm. Rescale slope and intercept are
 /// applied: the stored integer type is kept without them, whole results become int16 or int32,
-/// others float32. MONOCHROME1 keeps its values (high stays high, as it was measured); colour
-/// becomes luma (Rec. 601); padding pixels keep their value.
+/// others float32. MONOCHROME1 keeps its values, which are what was measured (ITK turns them over,
+/// as a screen does); colour becomes luma (Rec. 601); padding pixels keep their value.
 ///
 /// `series_uid` picks one of several series; when it is empty and there are several, throws
 /// kInvalidArgument with a table of them (segmentation objects beside one image series do not
