@@ -4,7 +4,10 @@
 
 // The tile product, over a policy that is either the processor's tile registers (ops_amx.cpp) or
 // a model of them in plain C++ (the test), so that addressing and edges are checked everywhere.
+//
+// Unnamed namespace for the reason given in generic.h.
 namespace voxloom::kernels::simd {
+namespace {  // NOLINT(google-build-namespaces)
 
 /// The 64 bytes of LDTILECFG: palette 1, up to 16 rows of 64 bytes a tile.
 struct alignas(64) TileConfig {
@@ -102,4 +105,5 @@ void amx_gemm(Tiles& tiles,
   }
 }
 
+}  // namespace
 }  // namespace voxloom::kernels::simd
