@@ -106,6 +106,13 @@ class TrackGoldenTest : public TrackTest, public testing::WithParamInterface<con
   }
 };
 
+TEST_P(TrackGoldenTest, TheCpuKernelPassesEqualTheOriginal) {
+  model_->set_memory_backend(
+      make_fast_memory_backend(model_->memory_backend_parts(), kernels::Precision::kF32));
+  expect_pass(Direction::kForward);
+  expect_pass(Direction::kBackward);
+}
+
 TEST_P(TrackGoldenTest, ForwardPassEqualsTheOriginal) {
   expect_pass(Direction::kForward);
 }

@@ -9,8 +9,6 @@
 
 namespace voxloom::models::sam2 {
 
-class MemoryBackend;
-
 /// What one slice left behind: its memory map, and whatever the backend that reads it made of it.
 class MemoryFrame {
  public:
@@ -22,22 +20,33 @@ class MemoryFrame {
   [[nodiscard]] const at::Tensor& tokens() const { return tokens_; }
   [[nodiscard]] bool prompted() const { return prompted_; }
 
-  /// The backend's own form, made at the first call by `make` and kept until another backend asks.
+  /// The form that the backend with this number (above 0) reads, made by `make` at its first
+  /// call and kept until another backend asks. `make` may run twice when threads share a frame.
   template <class Make>
-  std::shared_ptr<const void> prepared(const void* backend, const Make& make) const {
-    const std::lock_guard lock(mutex_);
-    if (owner_ != backend) {
-      prepared_ = make();
-      owner_ = backend;
+  std::shared_ptr<const void> prepared(uint64_t backend, const Make& make) const {
+    {
+      const std::lock_guard lock(mutex_);
+      if (owner_ == backend) return prepared_;
     }
+    // Not under the lock: `make` runs parallel loops, which may pick up other work meanwhile.
+    std::shared_ptr<const void> made = make();
+    const std::lock_guard lock(mutex_);
+    prepared_ = std::move(made);
+    owner_ = backend;
     return prepared_;
+  }
+  /// Drops the backend's form; the next read makes it anew.
+  void release_prepared() const {
+    const std::lock_guard lock(mutex_);
+    owner_ = 0;
+    prepared_.reset();
   }
 
  private:
   at::Tensor tokens_;
   bool prompted_;
   mutable std::mutex mutex_;
-  mutable const void* owner_ = nullptr;
+  mutable uint64_t owner_ = 0;
   mutable std::shared_ptr<const void> prepared_;
 };
 

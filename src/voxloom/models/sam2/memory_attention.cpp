@@ -88,14 +88,15 @@ at::Tensor MemoryAttentionImpl::forward(const at::Tensor& x,
                                         int64_t pointer_tokens) {
   const int64_t cells = x.size(1);
   const auto grid = static_cast<int64_t>(std::llround(std::sqrt(static_cast<double>(cells))));
-  VOXLOOM_CHECK(
-      grid * grid == cells && (memory.size(1) - pointer_tokens) % cells == 0,
-      ErrorCode::kInvalidArgument,
-      "memory attention: tokens must be a square grid and memory whole maps of it, got {} "
-      "and {} with {} pointer tokens",
-      tensor::shape_str(x),
-      tensor::shape_str(memory),
-      pointer_tokens);
+  VOXLOOM_CHECK(grid * grid == cells && x_position.size(0) == cells &&
+                    (memory.size(1) - pointer_tokens) % cells == 0,
+                ErrorCode::kInvalidArgument,
+                "memory attention: tokens must be a square grid of {} and memory whole maps of it, "
+                "got {} and {} with {} pointer tokens",
+                x_position.size(0),
+                tensor::shape_str(x),
+                tensor::shape_str(memory),
+                pointer_tokens);
   const RopeTable rope = table(grid, x);
   at::Tensor y = x + kPositionWeight * x_position;
   for (MemoryAttentionLayer& layer : list_) {

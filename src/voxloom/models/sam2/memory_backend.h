@@ -2,6 +2,7 @@
 
 #include <memory>
 
+#include "voxloom/kernels/isa.h"
 #include "voxloom/models/sam2/memory.h"
 #include "voxloom/models/sam2/memory_attention.h"
 
@@ -28,5 +29,12 @@ struct MemoryBackendParts {
 
 /// Runs the modules with libtorch, on any device; follows changes of the weights.
 [[nodiscard]] std::unique_ptr<MemoryBackend> make_torch_memory_backend(MemoryBackendParts parts);
+
+/// Runs the CPU kernel (kernels::MemoryAttention), which projects and rotates the keys of a
+/// memory map once, when it is first read, and attends over the memory's own channels. Copies
+/// the weights: later changes are not seen. Throws kInvalidArgument for bf16 with widths that
+/// are no multiples of 32.
+[[nodiscard]] std::unique_ptr<MemoryBackend> make_fast_memory_backend(
+    const MemoryBackendParts& parts, kernels::Precision precision);
 
 }  // namespace voxloom::models::sam2

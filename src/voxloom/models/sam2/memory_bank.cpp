@@ -101,11 +101,20 @@ std::vector<MemoryBank::Pointer> MemoryBank::pointers_for(int64_t t, Direction d
 void MemoryBank::forget_behind(int64_t t, Direction direction) {
   const int64_t sign = sign_of(direction);
   const int64_t next = t + sign;
-  const int64_t last_map = (num_memories_ - 1) * stride_ + 1;
   for (auto it = tracked.begin(); it != tracked.end();) {
     const int64_t distance = (next - it->first) * sign;
-    if (distance > last_map) it->second.memory.reset();
+    if (distance > longest_map_distance()) it->second.memory.reset();
     it = distance >= pointer_horizon_ && !it->second.memory ? tracked.erase(it) : std::next(it);
+  }
+}
+
+void MemoryBank::release_behind(int64_t t, Direction direction) {
+  const int64_t sign = sign_of(direction);
+  for (auto& [slice, record] : tracked) {
+    const int64_t distance = (t + sign - slice) * sign;
+    if (record.memory && (distance > longest_map_distance() || distance < 0)) {
+      record.memory->release_prepared();
+    }
   }
 }
 

@@ -46,6 +46,8 @@ class MemoryBank {
 
   /// Drops what no slice after `t` in `direction` can read.
   void forget_behind(int64_t t, Direction direction);
+  /// Keeps those slices, but drops what the backend made of their maps (35 times their size).
+  void release_behind(int64_t t, Direction direction);
 
  private:
   /// Prompted slices read by `t`; the others.
@@ -57,6 +59,9 @@ class MemoryBank {
   [[nodiscard]] const SliceRecord* tracked_or(int64_t slice, const Selection& selection) const;
   /// Slice remembered at distance rank `t_rel` (1 = neighbour) from `t`.
   [[nodiscard]] int64_t remembered_slice(int64_t t, int64_t t_rel, Direction direction) const;
+
+  /// Tracked slices farther behind than this are not read as maps.
+  [[nodiscard]] int64_t longest_map_distance() const { return (num_memories_ - 1) * stride_ + 1; }
 
   int64_t num_memories_, stride_, max_prompted_, pointer_horizon_, num_slices_;
 };

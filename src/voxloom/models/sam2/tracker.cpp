@@ -286,6 +286,7 @@ PropagateResult ObjectTracker::propagate(const PropagateOptions& options,
     }
     if (switches_.keep_all_memories) {
       visited_[slice] = options.direction;
+      bank_.release_behind(slice, options.direction);
     } else {
       bank_.forget_behind(slice, options.direction);
     }
