@@ -1,6 +1,9 @@
+#include <nlohmann/json.hpp>
+
 #include "voxloom/core/error.h"
 #include "voxloom/io/info.h"
 #include "voxloom/io/volume_io.h"
+#include "voxloom/io/volume_writer.h"
 
 #include "commands.h"
 
@@ -22,8 +25,10 @@ int run_info(InfoArgs& args, Context& context) {
   auto list = nlohmann::ordered_json::array();
   for (const auto& image : args.images) {
     const io::VolumeInfo info = io::describe_volume(image, args.series);
-    *context.out << io::info_text(info);
-    list.push_back(io::info_json(info));
+    auto json = io::to_json(info);
+    json["file"] = image;
+    *context.out << json.dump(2) << "\n";
+    list.push_back(std::move(json));
   }
   context.result["images"] = std::move(list);
   return 0;
@@ -52,13 +57,22 @@ int run_convert(ConvertArgs& args, Context& context) {
   const auto overwrite = context.common.force ? Overwrite::kReplace : Overwrite::kRefuse;
   io::check_writable_format(args.output);
   check_output(args.output, overwrite);
-  context.progress->begin("convert", 0);
   if (args.labels) {
     io::write_labels(io::read_labels(args.input), args.output, overwrite);
   } else {
-    io::convert_volume(args.input, args.series, args.output, overwrite);
+    // A slab at a time: the volume may be larger than memory.
+    const auto source = io::open_volume(args.input, args.series);
+    const int64_t depth = source->geometry().size[2];
+    io::VolumeWriter writer(source->geometry(), source->type(), args.output, overwrite);
+    context.progress->begin("convert", depth);
+    for (int64_t z = 0; z < depth; ++z) {
+      context.stop.check();
+      writer.write(source->read_slab(z, z + 1));
+      context.progress->advance(1);
+    }
+    writer.commit();
+    context.progress->end();
   }
-  context.progress->end();
   *context.out << args.output << "\n";
   context.result["output"] = args.output;
   return 0;
