@@ -18,7 +18,7 @@ using models::sam2::Sam2Options;
 using models::sam2::SliceFeatures;
 
 // Belongs to the names of cached networks: raise it when the exported graph changes.
-constexpr int kGraphVersion = 1;
+constexpr int kGraphVersion = 2;
 
 void check_image(const Sam2Options& options, const at::Tensor& image) {
   const int64_t s = options.image_size;
