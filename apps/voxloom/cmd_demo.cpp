@@ -1,8 +1,7 @@
 #include <filesystem>
 
-#include <unistd.h>
-
 #include "voxloom/core/error.h"
+#include "voxloom/core/program_files.h"
 
 #include "commands.h"
 #include "segment_job.h"
@@ -30,26 +29,15 @@ struct DemoArgs {
   void prepare(Context&) { runtime.validate(); }
 };
 
-/// The bundled series: beside an installed program, or in the source tree that it was built in.
-fs::path bundled_series() {
-  std::error_code ignored;
-  const fs::path folder = fs::read_symlink("/proc/self/exe", ignored).parent_path();
-  for (const auto& base : {folder / "../share/voxloom/examples", folder / "../../../examples"}) {
-    if (fs::is_directory(base / "vs_mr_dicom")) return fs::weakly_canonical(base / "vs_mr_dicom");
-  }
-  throw Error(ErrorCode::kNotFound,
-              format("the bundled examples are not beside the program ('{}')", folder.string()));
-}
-
-/// The left lateral ventricle: two clicks inside, one outside, on one slice.
+/// The lateral ventricles on one slice: a click inside and one on the septum, or a box.
 std::vector<infer::ObjectPrompt> demo_prompts(bool network) {
-  infer::ObjectPrompt ventricle{.name = "ventricle", .value = 1};
+  infer::ObjectPrompt ventricles{.name = "ventricles", .value = 1};
   if (network) {
-    ventricle.boxes = {{{97, 42, 28}, {113, 82, 28}}};
+    ventricles.boxes = {{{68, 38, 28}, {122, 122, 28}}};
   } else {
-    ventricle.points = {{{103, 62, 28}, true}, {{94, 75, 28}, false}};
+    ventricles.points = {{{103, 62, 28}, true}, {{94, 75, 28}, false}};
   }
-  return {ventricle};
+  return {ventricles};
 }
 
 int run_demo(DemoArgs& args, Context& context) {
@@ -61,11 +49,11 @@ int run_demo(DemoArgs& args, Context& context) {
                 "output '{}': the folder cannot be made",
                 folder.string());
   SegmentJob job;
-  job.image = bundled_series().string();
+  job.image = bundled_path("examples/vs_mr_dicom").string();
   job.model = resolve_model(args.model);
   job.runtime = args.runtime;
-  job.output = folder / "ventricle.nii.gz";
-  job.preview = folder / "ventricle.png";
+  job.output = folder / "ventricles.nii.gz";
+  job.preview = folder / "ventricles.png";
   // The demo's own files may be replaced, so that it can be run again.
   for (const auto& path : {job.output, job.preview, sidecar_path(job.output)}) {
     fs::remove(path, failed);
@@ -91,10 +79,11 @@ Command demo_command() {
       {.name = "demo",
        .summary =
            "Run the main job on the bundled MR series; writes a label, a picture and a report.",
-       .details = "Segments a lateral ventricle from clicks (geodesic) or a box (MedSAM2, where a "
-                  "package is "
-                  "found), and says where label map, preview and JSON file are. Running it again "
-                  "replaces them.",
+       .details =
+           "Segments the lateral ventricles from clicks (geodesic) or a box (MedSAM2, where a "
+           "package is "
+           "found), and says where label map, preview and JSON file are. Running it again "
+           "replaces them.",
        .examples = {{"voxloom demo", "results in ./voxloom-demo"}},
        .references = {"Shapey et al., Vestibular-Schwannoma-SEG, The Cancer Imaging Archive, "
                       "https://doi.org/10.7937/TCIA.9YTJ-5Q73 (CC BY 4.0)"}},

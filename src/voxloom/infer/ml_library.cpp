@@ -9,17 +9,10 @@
 #include "voxloom/build_id.h"
 #include "voxloom/core/error.h"
 #include "voxloom/core/parallel.h"
+#include "voxloom/core/program_files.h"
 
 namespace voxloom::infer {
 namespace {
-
-std::filesystem::path folder_of_this_library() {
-  Dl_info info{};
-  if (::dladdr(reinterpret_cast<const void*>(&build_id), &info) != 0 && info.dli_fname != nullptr) {
-    return std::filesystem::path(info.dli_fname).parent_path();
-  }
-  return {};
-}
 
 // libgomp reads these when it is loaded, that is, with libtorch. Spinning at barriers makes a
 // shared machine many times slower, so threads sleep unless the user said otherwise.
@@ -30,7 +23,7 @@ void prepare_environment() {
 
 const MlApi& open_library() {
   prepare_environment();
-  const std::filesystem::path path = folder_of_this_library() / "libvoxloom_ml.so";
+  const std::filesystem::path path = library_folder() / "libvoxloom_ml.so";
   void* handle = ::dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
   VOXLOOM_CHECK(handle != nullptr,
                 ErrorCode::kUnavailable,
