@@ -135,7 +135,7 @@ void memory_attention(benchmark::State& state, Precision precision) {
   std::vector<std::shared_ptr<const MemoryKeys>> keys;
   std::vector<MemoryRead> reads;
   for (int64_t i = 0; i < state.range(1); ++i) {
-    keys.push_back(attention.encode(normal(1024 * 64).data(), position.data(), i == 0 ? 6 : -1));
+    keys.push_back(attention.encode(normal(1024 * 64).data(), position.data()));
     reads.push_back({keys.back().get(), i == 0 ? 6 : i - 1});
   }
   const auto x = normal(1024 * 256);

@@ -82,15 +82,14 @@ struct Stack {
     return out;
   }
 
-  // The same through the fast path; memories with `fixed` keep finished keys for that row.
+  // The same through the fast path.
   std::vector<float> fast(const MemoryAttention& attention,
                           const std::vector<int64_t>& rows,
-                          int64_t pointer_rows,
-                          int64_t fixed = -1) const {
+                          int64_t pointer_rows) const {
     std::vector<std::shared_ptr<const MemoryKeys>> keys;
     std::vector<MemoryRead> reads;
     for (size_t i = 0; i < rows.size(); ++i) {
-      keys.push_back(attention.encode(memories[i].data(), position.data(), fixed));
+      keys.push_back(attention.encode(memories[i].data(), position.data()));
       reads.push_back({keys.back().get(), rows[i]});
     }
     std::vector<float> out(x.size(), -1.0F);
@@ -133,13 +132,6 @@ TEST_P(MemoryAttentionF32, EqualsTheDefinition) {
   }
 }
 
-TEST_P(MemoryAttentionF32, FinishedKeysGiveTheSameResult) {
-  const Stack stack(kOdd);
-  const MemoryAttention attention(stack.shape, stack.weights, Precision::kF32);
-  const std::vector<int64_t> rows = {6, 2, 6};  // the second is read with another row than fixed
-  EXPECT_EQ(stack.fast(attention, rows, 4, 6), stack.fast(attention, rows, 4, -1));
-}
-
 // How far the result moves when weights and inputs are rounded to bf16 just once measures how
 // much these random layers amplify rounding; the whole run in bf16 rounds every product's input
 // and may be a few times worse, no more.
@@ -156,12 +148,10 @@ TEST_P(MemoryAttentionBf16, ErrsAFewTimesAsMuchAsRoundingTheInputsOnce) {
   const Stack stack(kOdd);
   const MemoryAttention attention(stack.shape, stack.weights, Precision::kBf16);
   const double once = error_of_rounding_once(kOdd, 2, {6, 3, 0}, 12);
-  for (const int64_t fixed : {-1, 6}) {
-    const auto expected = stack.reference({6, 3, 0}, 12);
-    const auto out = stack.fast(attention, {6, 3, 0}, 12, fixed);
-    EXPECT_LT(relative_error(out, expected), 2.5 * once) << once;
-    EXPECT_GT(relative_error(out, expected), 0.2 * once) << "bf16 must not run in f32";
-  }
+  const auto expected = stack.reference({6, 3, 0}, 12);
+  const auto out = stack.fast(attention, {6, 3, 0}, 12);
+  EXPECT_LT(relative_error(out, expected), 2.5 * once) << once;
+  EXPECT_GT(relative_error(out, expected), 0.2 * once) << "bf16 must not run in f32";
 }
 
 // The real width, on a grid small enough for the definition.
@@ -235,8 +225,6 @@ TEST(MemoryAttentionTest, RefusesWhatItCannotRead) {
               ThrowsMessage<Error>(HasSubstr("must come from encode of the same object")));
   EXPECT_THAT([&] { other.run(x.data(), row, {}, x.data()); },
               ThrowsMessage<Error>(HasSubstr("temporal row must be 0 to 6, got 7")));
-  EXPECT_THAT([&] { (void)other.encode(stack.memories[0].data(), stack.position.data(), 7); },
-              ThrowsMessage<Error>(HasSubstr("temporal row must be -1 to 6, got 7")));
   auto weights = stack.weights;
   weights.layers[1].cross_q.bias = nullptr;
   EXPECT_THAT([&] { MemoryAttention(stack.shape, weights, Precision::kF32); },

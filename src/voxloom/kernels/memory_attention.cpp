@@ -45,7 +45,7 @@ template <class Element>
 struct Workspace {
   Buffer<float> state, normed, q, attended;
   Buffer<Element> self_keys, self_values;
-  Buffer<Element> bank_keys;  // rotated keys of the maps whose temporal row isn't fixed
+  Buffer<Element> bank_keys;  // finished keys of all maps, one layer
   Buffer<Element> pointer_keys, pointer_values;
   Buffer<float> pointer_sum, pointer_key;
 };
@@ -75,24 +75,12 @@ struct MemoryKeys::Impl {
   Buffer<float> projected;   // [layers][rows, C]: u, neither temporal row nor rotation
   Buffer<float> values;      // f32: [Cm][rows]
   Buffer<Bf16> values_bf16;  // bf16: [Cm][padded_rows]
-  int64_t fixed_row = -1;
-  Buffer<float> fixed;      // f32: [layers][rows, C], finished keys for fixed_row
-  Buffer<Bf16> fixed_bf16;  // bf16: [layers][padded_rows, C]
-
   template <class Element>
   auto& values_as() {
     if constexpr (std::is_same_v<Element, float>) {
       return values;
     } else {
       return values_bf16;
-    }
-  }
-  template <class Element>
-  auto& fixed_as() {
-    if constexpr (std::is_same_v<Element, float>) {
-      return fixed;
-    } else {
-      return fixed_bf16;
     }
   }
 };
@@ -103,8 +91,7 @@ int64_t MemoryKeys::rows() const {
   return impl_->rows;
 }
 int64_t MemoryKeys::bytes() const {
-  return impl_->projected.bytes() + impl_->values.bytes() + impl_->values_bf16.bytes() +
-         impl_->fixed.bytes() + impl_->fixed_bf16.bytes();
+  return impl_->projected.bytes() + impl_->values.bytes() + impl_->values_bf16.bytes();
 }
 
 struct MemoryAttention::Impl {
@@ -149,10 +136,7 @@ struct MemoryAttention::Impl {
   }
 
   template <class Element>
-  void encode(const float* memory,
-              const float* position,
-              int64_t fixed_row,
-              MemoryKeys::Impl& keys) const;
+  void encode(const float* memory, const float* position, MemoryKeys::Impl& keys) const;
   template <class Element>
   void run(const float* x,
            std::span<const MemoryRead> memories,
@@ -207,7 +191,6 @@ void MemoryAttention::Impl::finish_keys(const PackedLayer& layer,
 template <class Element>
 void MemoryAttention::Impl::encode(const float* memory,
                                    const float* position,
-                                   int64_t fixed_row,
                                    MemoryKeys::Impl& keys) const {
   const int64_t c = shape.channels;
   const int64_t cm = shape.memory_channels;
@@ -217,13 +200,9 @@ void MemoryAttention::Impl::encode(const float* memory,
   keys.rows = rows;
   keys.layers = count;
   keys.owner = this;
-  keys.fixed_row = fixed_row;
   float* projected = keys.projected.ensure(count * rows * c);
   Element* values = keys.values_as<Element>().ensure(cm * stored_rows);
   Format<Element>::pad_values(rows, cm, values);
-  // Rows that only pad the format must be zero.
-  Element* fixed =
-      fixed_row >= 0 ? keys.fixed_as<Element>().zeros(count * stored_rows * c) : nullptr;
   parallel_blocks(rows, [&](int64_t first, int64_t block) {
     thread_local Buffer<float> buffer;
     float* sum = buffer.ensure(block * cm);
@@ -232,11 +211,7 @@ void MemoryAttention::Impl::encode(const float* memory,
     transpose(memory + at, block, cm, values + first, stored_rows);
     for (int64_t l = 0; l < count; ++l) {
       const PackedLayer& layer = layers[static_cast<size_t>(l)];
-      float* u = projected + l * rows * c;
-      layer.cross_key.apply(sum, block, u + first * c, LinearOutput::kPlain);
-      if (fixed != nullptr) {
-        finish_keys(layer, u, fixed_row, first, block, fixed + l * stored_rows * c);
-      }
+      layer.cross_key.apply(sum, block, projected + (l * rows + first) * c, LinearOutput::kPlain);
     }
   });
 }
@@ -302,36 +277,26 @@ void MemoryAttention::Impl::cross_attention(int64_t index,
   });
 
   std::vector<Segment> segments;
-  std::vector<size_t> open;  // memories whose keys are finished here
-  for (size_t i = 0; i < memories.size(); ++i) {
-    if (keys[i]->fixed_row != memories[i].temporal_row) open.push_back(i);
-  }
-  Element* bank = w.bank_keys.ensure(static_cast<int64_t>(open.size()) * stored * c);
-  parallel_for(0, static_cast<int64_t>(open.size()) * n, 128, [&](int64_t begin, int64_t end) {
+  const auto maps = static_cast<int64_t>(memories.size());
+  Element* bank = w.bank_keys.ensure(maps * stored * c);
+  parallel_for(0, maps * n, 128, [&](int64_t begin, int64_t end) {
     while (begin < end) {
-      const int64_t slot = begin / n;
+      const int64_t map = begin / n;
       const int64_t first = begin % n;
       const int64_t rows = std::min(end - begin, n - first);
-      const size_t i = open[static_cast<size_t>(slot)];
       finish_keys(layer,
-                  keys[i]->projected.data() + index * n * c,
-                  memories[i].temporal_row,
+                  keys[map]->projected.data() + index * n * c,
+                  memories[map].temporal_row,
                   first,
                   rows,
-                  bank + slot * stored * c);
+                  bank + map * stored * c);
       begin += rows;
     }
   });
-  int64_t slot = 0;
-  for (size_t i = 0; i < memories.size(); ++i) {
-    const bool fixed = keys[i]->fixed_row == memories[i].temporal_row;
-    const Element* rows =
-        fixed ? keys[i]->fixed_as<Element>().data() + index * stored * c : bank + slot * stored * c;
-    if (!fixed) {
-      std::fill(bank + (slot * stored + n) * c, bank + (slot + 1) * stored * c, Element{});
-      ++slot;
-    }
-    segments.push_back({rows, keys[i]->values_as<Element>().data(), n, stored});
+  for (int64_t map = 0; map < maps; ++map) {
+    Element* rows = bank + map * stored * c;
+    std::fill(rows + n * c, rows + stored * c, Element{});
+    segments.push_back({rows, keys[map]->values_as<Element>().data(), n, stored});
   }
   if (pointers.rows > 0) {
     const int64_t stored_pointers = Format<Element>::rows(pointers.rows);
@@ -428,18 +393,12 @@ Precision MemoryAttention::precision() const {
 }
 
 std::shared_ptr<const MemoryKeys> MemoryAttention::encode(const float* memory,
-                                                          const float* position,
-                                                          int64_t fixed_temporal_row) const {
-  VOXLOOM_CHECK(fixed_temporal_row >= -1 && fixed_temporal_row < impl_->shape.temporal_rows,
-                ErrorCode::kInvalidArgument,
-                "memory attention: temporal row must be -1 to {}, got {}",
-                impl_->shape.temporal_rows - 1,
-                fixed_temporal_row);
+                                                          const float* position) const {
   auto keys = std::make_shared<MemoryKeys>();
   if (impl_->precision == Precision::kF32) {
-    impl_->encode<float>(memory, position, fixed_temporal_row, *keys->impl_);
+    impl_->encode<float>(memory, position, *keys->impl_);
   } else {
-    impl_->encode<Bf16>(memory, position, fixed_temporal_row, *keys->impl_);
+    impl_->encode<Bf16>(memory, position, *keys->impl_);
   }
   return keys;
 }

@@ -52,7 +52,7 @@ struct MemoryAttentionWeights {
 /// What the attention keeps of one encoded memory map: per layer the projected keys, and the
 /// map itself as values. Made by MemoryAttention::encode once per memory, immutable, then read
 /// by every later frame and by both directions. Independent of the weights' lifetime.
-/// At 32x32 and four layers: 4.5 MiB, with `fixed_temporal_row` 8.5 (f32) or 6.5 (bf16).
+/// At 32x32 and four layers: 4.25 MiB (f32) or 4.13 (bf16).
 class MemoryKeys {
  public:
   MemoryKeys();
@@ -90,7 +90,10 @@ struct PointerTokens {
 ///  - softmax(.) (W_v m + b_v) = W_v (softmax(.) m) + b_v: attention sums the Cm memory channels,
 ///    and W_v is applied once per query, folded with the output projection;
 ///  - the key R(W_k (m + pos + t) + b_k) splits into u = W_k (m + pos) + b_k, cached per memory
-///    and layer, and W_k t, one vector per temporal row; R(u + W_k t) is formed while reading;
+///    and layer, and W_k t, one vector per temporal row. R(u + W_k t) is formed at each read: one
+///    pass over the keys, too little to measure beside the products (keeping finished keys for
+///    maps with a constant row was tried and gained nothing), where a second score against a
+///    rotated table would double the dearest product;
 ///  - the output projection of self attention is folded into its value projection.
 ///
 /// Thread safe: run and encode may be called at once from several threads.
@@ -112,12 +115,8 @@ class MemoryAttention {
   ///
   /// memory [rows, Cm]: the map flattened row-major, rows = grid_height * grid_width.
   /// position [rows, Cm]: its sine position *without* the temporal row.
-  /// fixed_temporal_row: if >= 0, the finished keys for this row are kept as well, which saves
-  /// work for maps that are always read with the same row (key slices); -1 otherwise. Reading
-  /// with another row stays possible.
   [[nodiscard]] std::shared_ptr<const MemoryKeys> encode(const float* memory,
-                                                         const float* position,
-                                                         int64_t fixed_temporal_row = -1) const;
+                                                         const float* position) const;
 
   /// x [N, C] -> out [N, C], N = grid_height * grid_width; out may be x.
   ///

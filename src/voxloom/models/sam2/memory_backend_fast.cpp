@@ -115,8 +115,7 @@ class FastMemoryBackend : public MemoryBackend {
                     tensor::shape_str(tokens));
       const at::Tensor local = tokens.to(at::kCPU);
       return attention_.encode(local.const_data_ptr<float>(),
-                               memory_position_.const_data_ptr<float>(),
-                               frame.prompted() ? attention_.shape().temporal_rows - 1 : -1);
+                               memory_position_.const_data_ptr<float>());
     });
   }
 
