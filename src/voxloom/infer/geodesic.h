@@ -21,8 +21,9 @@ namespace voxloom::infer {
 /// 4. The border is regularised (`smoothness`), holes are filled, the largest part is kept.
 ///
 /// A box on one slice gives a mask there by two-class histograms of its middle and its
-/// surroundings; a mask is taken as it is on its slice; both then grow as a click does. A box with
-/// depth, besides, bounds the object on every side. Range, `clip_box`, `max_slices`,
+/// surroundings; a mask is taken as it is on its slice; both then grow as a click does. Without a
+/// mask, boxes bound the object: on the slices of a box it stays inside; on other slices within
+/// twice the width and height of a flat box. Range, `clip_box`, `max_slices`,
 /// `slice_range`, `extend`, `direction` on one key slice and `components` follow prompt_plan.h.
 /// Growth has no direction: two-ended runs have one result, so no voxel is uncertain and `merge`
 /// changes nothing.

@@ -15,9 +15,11 @@ constexpr double kSmallFront = 60.0;
 // may have edges weaker by 3 %.
 constexpr double kLarger = 0.04;
 // The front goes on until it holds so many times the best level set, and is clearly worse.
-constexpr size_t kLookFurther = 6;
+constexpr size_t kLookFurther = 4;
 constexpr size_t kLookAtLeast = 30000;
 constexpr float kClearlyWorse = 0.75F;
+// ... or twice the best level set when it is much worse.
+constexpr float kMuchWorse = 0.5F;
 // Among level sets of nearly the best score the smaller one is the object.
 constexpr float kNearlyBest = 0.97F;
 
@@ -68,8 +70,8 @@ Growth grow(const Field& field,
     if (blocked.empty() || blocked[static_cast<size_t>(i)] == 0) front.seed(i);
   }
   // Faces of the front: their area and area times edge strength.
-  double area = 0.0, strength = 0.0, widest = 0.0;
-  std::array<double, 3> face = lattice.face_areas();
+  double area = 0.0, strength = 0.0;
+  const std::array<double, 3> face = lattice.face_areas();
   float best = 0.0F;
   size_t best_at = 0;
   for (int64_t i = front.pop(); i >= 0; i = front.pop()) {
@@ -92,12 +94,13 @@ Growth grow(const Field& field,
         } else {
           area += face[a];
           strength += face[a] * edge;
-          front.relax(n, cost(n));
+          auto next = at;
+          next[a] = c;
+          front.relax(n, next, cost(n));
         }
       }
     }
     growth.order.push_back(static_cast<uint32_t>(i));
-    widest = std::max(widest, area);
     const size_t count = growth.order.size();
     const auto score = static_cast<float>(strength / (std::max(area, 0.0) + kSmallFront) *
                                           std::pow(static_cast<double>(count), kLarger));
@@ -108,8 +111,11 @@ Growth grow(const Field& field,
     }
     if (count % 4096 == 0) {
       stop.check();
-      const size_t enough = std::max(kLookAtLeast, kLookFurther * std::max(best_at, seeds.size()));
-      if (count > enough && score < kClearlyWorse * best) break;
+      const size_t known = std::max(best_at, seeds.size());
+      if (count > std::max(kLookAtLeast, kLookFurther * known) && score < kClearlyWorse * best) {
+        break;
+      }
+      if (count > std::max(kLookAtLeast, 2 * known) && score < kMuchWorse * best) break;
     }
   }
   return growth;

@@ -10,9 +10,9 @@
 namespace voxloom::infer::geodesic {
 namespace {
 
-// A level set that leaves a negative click out is taken when its border is this good, compared
-// with the best border of all; else the click takes its share in a race.
-constexpr float kGoodEnough = 0.6F;
+// A level set that leaves a negative click out bounds the object when its border is this good,
+// compared with the best border of all; else the click only takes its share in a race.
+constexpr float kGoodEnough = 0.9F;
 constexpr int64_t kMargin = 5;
 
 /// FNV-1a, for cache keys of masks.
@@ -115,6 +115,37 @@ std::vector<Source> GeodesicSession::sources_of(const ObjectPrompt& object) cons
   return sources;
 }
 
+void GeodesicSession::block_outside_boxes(const std::vector<BoxPrompt>& boxes,
+                                          std::vector<uint8_t>& blocked) const {
+  const Field& field = *field_;
+  const auto& lo = field.region.lo;
+  for (int64_t z = 0; z < field.size[2]; ++z) {
+    // On the slices of a box: inside it. On others: near the footprint of a flat box.
+    std::vector<Rect> allowed;
+    for (const auto& box : boxes) {
+      if (z + lo[2] >= box.lo[2] && z + lo[2] <= box.hi[2]) {
+        allowed.push_back({box.lo[0], box.lo[1], box.hi[0], box.hi[1]});
+      }
+    }
+    if (allowed.empty()) {
+      for (const auto& box : boxes) {
+        if (box.lo[2] < box.hi[2]) continue;
+        const int64_t dx = (box.hi[0] - box.lo[0] + 1) / 2, dy = (box.hi[1] - box.lo[1] + 1) / 2;
+        allowed.push_back({box.lo[0] - dx, box.lo[1] - dy, box.hi[0] + dx, box.hi[1] + dy});
+      }
+    }
+    for (int64_t y = 0; y < field.size[1]; ++y) {
+      uint8_t* row = blocked.data() + (z * field.size[1] + y) * field.size[0];
+      for (int64_t x = 0; x < field.size[0]; ++x) {
+        const bool inside = std::any_of(allowed.begin(), allowed.end(), [&](const Rect& rect) {
+          return rect.contains(x + lo[0], y + lo[1]);
+        });
+        if (!inside) row[x] = 1;
+      }
+    }
+  }
+}
+
 std::vector<uint8_t> GeodesicSession::blocked_for(const ObjectPrompt& object,
                                                   const SegmentOptions& options) const {
   const Field& field = *field_;
@@ -130,33 +161,7 @@ std::vector<uint8_t> GeodesicSession::blocked_for(const ObjectPrompt& object,
     const auto limit = static_cast<float>(options.max_distance_mm * options.max_distance_mm);
     for (size_t i = 0; i < away.size(); ++i) blocked[i] = away[i] > limit;
   }
-  // Boxes with depth bound the object from all sides: outside all of them nothing.
-  const bool deep = !object.boxes.empty() && object.masks.empty() &&
-                    std::all_of(object.boxes.begin(), object.boxes.end(), [](const BoxPrompt& b) {
-                      return b.lo[2] < b.hi[2];
-                    });
-  const auto& lo = field.region.lo;
-  for (int64_t z = 0; z < field.size[2]; ++z) {
-    std::vector<const BoxPrompt*> here;
-    bool walled = deep;
-    for (const auto& box : object.boxes) {
-      const bool flat = box.lo[2] == box.hi[2];
-      if (z + lo[2] < box.lo[2] || z + lo[2] > box.hi[2] || (!flat && !deep)) continue;
-      here.push_back(&box);
-      walled = true;
-    }
-    if (!walled) continue;
-    for (int64_t y = 0; y < field.size[1]; ++y) {
-      uint8_t* row = blocked.data() + (z * field.size[1] + y) * field.size[0];
-      for (int64_t x = 0; x < field.size[0]; ++x) {
-        const bool inside = std::any_of(here.begin(), here.end(), [&](const BoxPrompt* box) {
-          return x + lo[0] >= box->lo[0] && x + lo[0] <= box->hi[0] && y + lo[1] >= box->lo[1] &&
-                 y + lo[1] <= box->hi[1];
-        });
-        if (!inside) row[x] = 1;
-      }
-    }
-  }
+  if (!object.boxes.empty() && object.masks.empty()) block_outside_boxes(object.boxes, blocked);
   const int64_t width = volume_->geometry().size[0];
   for (const auto& mask : object.masks) {
     for (int64_t y = field.region.lo[1]; y <= field.region.hi[1]; ++y) {
@@ -191,12 +196,12 @@ std::vector<image::Index3> GeodesicSession::rivals_of(size_t object) const {
   return rivals;
 }
 
-Patch GeodesicSession::region_of(const Source& source,
-                                 const std::vector<uint8_t>& blocked,
-                                 const std::string& domain,
-                                 const std::vector<image::Index3>& rivals,
-                                 const SegmentOptions& options,
-                                 const CancelToken& stop) {
+GeodesicSession::SourceRegion GeodesicSession::region_of(const Source& source,
+                                                         const std::vector<uint8_t>& blocked,
+                                                         const std::string& domain,
+                                                         const std::vector<image::Index3>& rivals,
+                                                         const SegmentOptions& options,
+                                                         const CancelToken& stop) {
   const Field& field = *field_;
   const std::string key = source.key() + "|" + domain;
   auto found = growths_.find(key);
@@ -210,18 +215,22 @@ Patch GeodesicSession::region_of(const Source& source,
   found->second.used = true;
   const Growth& growth = found->second.growth;
   const size_t seeds = source.seeds.size();
-  size_t prefix = best_prefix(growth, seeds, growth.order.size());
-  size_t limit = growth.order.size();
+  const size_t prefix = best_prefix(growth, seeds, growth.order.size());
+  size_t limit = prefix;
   for (const auto& rival : rivals) {
     const auto at = static_cast<uint32_t>(field.index(rival));
-    const auto where = std::find(growth.order.begin(), growth.order.end(), at);
-    limit = std::min(limit, static_cast<size_t>(where - growth.order.begin()));
+    const auto last = growth.order.begin() + static_cast<std::ptrdiff_t>(limit);
+    limit = static_cast<size_t>(std::find(growth.order.begin(), last, at) - growth.order.begin());
   }
+  size_t bound = prefix;
   if (limit < prefix && limit > seeds) {
     const size_t below = best_prefix(growth, seeds, limit);
-    if (growth.score[below - 1] >= kGoodEnough * growth.score[prefix - 1]) prefix = below;
+    if (growth.score[below - 1] >= kGoodEnough * growth.score[prefix - 1]) bound = below;
   }
-  Patch patch = make_patch(field, std::span(growth.order).first(prefix), kMargin);
+  SourceRegion region;
+  region.disputed = bound < prefix;
+  Patch& patch = region.whole;
+  patch = make_patch(field, std::span(growth.order).first(prefix), kMargin);
   // Coming to the side matters only when the chosen region does.
   if (growth.touched_side) {
     const auto& size = volume_->geometry().size;
@@ -233,7 +242,11 @@ Patch GeodesicSession::region_of(const Source& source,
   }
   const auto seed_voxels = positions(source.seeds);
   cut_narrow_passages(patch, seed_voxels, field.spacing_mm, options.leak_control);
-  return patch;
+  if (region.disputed) {
+    region.bound = make_patch(field, std::span(growth.order).first(bound), kMargin);
+    cut_narrow_passages(region.bound, seed_voxels, field.spacing_mm, options.leak_control);
+  }
+  return region;
 }
 
 void GeodesicSession::finish_patch(Patch& patch,
@@ -283,10 +296,14 @@ RunMask GeodesicSession::segment_object(size_t index,
   const auto rivals = rivals_of(index);
   std::string domain = format("{}", options.leak_control);
   if (!blocked.empty()) domain += format("|{}", hash_of(blocked));
-  Patch patch;
+  Patch patch, bound;
+  bool bounded = false;
   for (const auto& source : sources) {
     stop.check();
-    patch = join(patch, region_of(source, blocked, domain, rivals, options, stop));
+    const auto region = region_of(source, blocked, domain, rivals, options, stop);
+    patch = join(patch, region.whole);
+    bound = join(bound, region.disputed ? region.bound : region.whole);
+    bounded = bounded || region.disputed;
   }
   std::vector<Claim> claims;
   bool disputed = false;
@@ -299,6 +316,7 @@ RunMask GeodesicSession::segment_object(size_t index,
     claims.push_back({{rival}, measure(field, source_of_click(rival).surroundings), false});
   }
   if (disputed) share(patch, claims, field, stop);
+  if (bounded) intersect(patch, bound);
   finish_patch(patch, object, sources, blocked, options, stop);
 
   RunMask mask(volume_->geometry().size);

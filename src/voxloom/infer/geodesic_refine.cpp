@@ -163,6 +163,18 @@ Patch join(const Patch& a, const Patch& b) {
   return out;
 }
 
+void intersect(Patch& patch, const Patch& other) {
+  const auto s = patch.region.size();
+  for (int64_t line = 0; line < s[1] * s[2]; ++line) {
+    uint8_t* row = patch.mask.data() + line * s[0];
+    const image::Index3 start{
+        patch.region.lo[0], patch.region.lo[1] + line % s[1], patch.region.lo[2] + line / s[1]};
+    for (int64_t x = 0; x < s[0]; ++x) {
+      if (row[x] != 0 && !other.contains({start[0] + x, start[1], start[2]})) row[x] = 0;
+    }
+  }
+}
+
 void cut_narrow_passages(Patch& patch,
                          std::span<const image::Index3> seeds,
                          const image::Vec3& spacing_mm,
@@ -239,12 +251,14 @@ void share(Patch& patch,
         if (at[a] + side < 0 || at[a] + side >= size[a]) continue;
         const int64_t n = i + side * lattice.stride[a];
         if (patch.mask[static_cast<size_t>(n)] == 0 || front.done(n)) continue;
-        const int64_t in_field = field.index({patch.region.lo[0] + n % size[0],
-                                              patch.region.lo[1] + n / size[0] % size[1],
-                                              patch.region.lo[2] + n / lattice.stride[2]});
+        auto next = at;
+        next[a] += side;
+        const int64_t in_field = field.index({patch.region.lo[0] + next[0],
+                                              patch.region.lo[1] + next[1],
+                                              patch.region.lo[2] + next[2]});
         const float width = depth[static_cast<size_t>(n)] / static_cast<float>(finest);
         const float narrow = std::min(kNarrow, kNarrow / (width * width));
-        if (front.relax(n, costs[mine - 1U](in_field) + narrow)) {
+        if (front.relax(n, next, costs[mine - 1U](in_field) + narrow)) {
           owner[static_cast<size_t>(n)] = mine;
         }
       }

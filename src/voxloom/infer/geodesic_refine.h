@@ -32,6 +32,9 @@ struct Patch {
 /// Both masks, over the smallest region that holds both.
 [[nodiscard]] Patch join(const Patch& a, const Patch& b);
 
+/// Takes away from `patch` what `other` does not have.
+void intersect(Patch& patch, const Patch& other);
+
 /// Takes away what hangs on `seeds` through narrow passages only: a morphological opening whose
 /// radius is `leak_control` / 2 of the object's own half-width near the seeds, followed by the
 /// parts that the seeds reach. Distances are exact and in mm, as in the symmetric filter of

@@ -41,6 +41,12 @@ class GeodesicSession : public SegmentSession {
                                   const CancelToken& stop) override;
 
  private:
+  /// What one source selects, and what of it is below the level of the rivals' clicks.
+  struct SourceRegion {
+    Patch whole, bound;
+    bool disputed = false;  ///< Whether `bound` is set.
+  };
+
   /// Makes the field hold all prompts, with the window of `options`.
   void prepare_field(const SegmentOptions& options, const CancelToken& stop);
   /// Makes the field larger. Returns false when it may not grow any more.
@@ -57,13 +63,15 @@ class GeodesicSession : public SegmentSession {
   /// Voxels of the field that `object` may not have [D, H, W]; empty when it may have all.
   [[nodiscard]] std::vector<uint8_t> blocked_for(const ObjectPrompt& object,
                                                  const SegmentOptions& options) const;
+  void block_outside_boxes(const std::vector<BoxPrompt>& boxes,
+                           std::vector<uint8_t>& blocked) const;
   /// The region of one source, from its growth; `domain` tells growths with other bounds apart.
-  [[nodiscard]] Patch region_of(const Source& source,
-                                const std::vector<uint8_t>& blocked,
-                                const std::string& domain,
-                                const std::vector<image::Index3>& rivals,
-                                const SegmentOptions& options,
-                                const CancelToken& stop);
+  [[nodiscard]] SourceRegion region_of(const Source& source,
+                                       const std::vector<uint8_t>& blocked,
+                                       const std::string& domain,
+                                       const std::vector<image::Index3>& rivals,
+                                       const SegmentOptions& options,
+                                       const CancelToken& stop);
   /// Border, holes and what the prompts say for certain.
   void finish_patch(Patch& patch,
                     const ObjectPrompt& object,
