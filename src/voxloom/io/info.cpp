@@ -44,21 +44,25 @@ bool is_small_integer(PixelType type) {
          type == PixelType::kInt16;
 }
 
-/// Values by rank from a histogram whose bin i stands for low + i * width.
+/// Values by rank from a histogram whose bins stand for evenly spaced values from low to high.
+/// lerp, because high - low may overflow for float64.
 struct Histogram {
-  double low = 0, width = 1;
+  double low = 0, high = static_cast<double>(kBins - 1);
+  bool whole = false;  ///< A bin is exactly one whole number.
   std::vector<int64_t> counts = std::vector<int64_t>(kBins, 0);
 
   double value_at_rank(int64_t rank) const {
     size_t bin = 0;
     for (int64_t seen = counts[0]; seen <= rank && bin + 1 < kBins; seen += counts[bin]) ++bin;
-    return low + static_cast<double>(bin) * width;
+    const auto steps = static_cast<double>(bin);
+    return whole ? low + steps : std::lerp(low, high, steps / static_cast<double>(kBins - 1));
   }
   double percentile(double percent, int64_t total) const {
     const double position = percent / 100 * static_cast<double>(total - 1);
     const auto rank = static_cast<int64_t>(std::floor(position));
-    const double a = value_at_rank(rank), b = value_at_rank(std::min(rank + 1, total - 1));
-    return a + (b - a) * (position - static_cast<double>(rank));
+    return std::lerp(value_at_rank(rank),
+                     value_at_rank(std::min(rank + 1, total - 1)),
+                     position - static_cast<double>(rank));
   }
 };
 
@@ -80,6 +84,7 @@ VolumeStatistics volume_statistics(VolumeSource& source) {
   VolumeStatistics out;
   const bool exact = is_small_integer(source.type());
   Histogram histogram;
+  histogram.whole = exact;
   if (exact) {
     histogram.low = source.type() == PixelType::kInt8    ? -128
                     : source.type() == PixelType::kInt16 ? -32768
@@ -97,7 +102,9 @@ VolumeStatistics volume_statistics(VolumeSource& source) {
     // Welford's update: no loss of digits for large means.
     ++count;
     const double step = value - mean;
-    mean += step / static_cast<double>(count);
+    mean += std::isfinite(step)
+                ? step / static_cast<double>(count)
+                : value / static_cast<double>(count) - mean / static_cast<double>(count);
     squares += step * (value - mean);
     if (exact) ++histogram.counts[static_cast<size_t>(value - histogram.low)];
   });
@@ -108,13 +115,15 @@ VolumeStatistics volume_statistics(VolumeSource& source) {
   out.standard_deviation = std::sqrt(squares / static_cast<double>(count));
   if (!exact) {
     histogram.low = low;
-    histogram.width = (high - low) / static_cast<double>(kBins - 1);
-    const double scale = histogram.width > 0 ? 1 / histogram.width : 0;
+    histogram.high = high;
+    constexpr double kSteps = kBins - 1;
+    const double width = high / kSteps - low / kSteps;
+    const double scale = width > 0 ? 1 / width : 0;
     for_each_voxel(source, [&](double value) {
       if (!std::isfinite(value)) return;
-      const double bin =
-          std::clamp((value - low) * scale + 0.5, 0.0, static_cast<double>(kBins - 1));
-      ++histogram.counts[std::isnan(bin) ? 0 : static_cast<size_t>(bin)];
+      const double offset = value - low;
+      const double steps = std::isfinite(offset) ? offset * scale : value * scale - low * scale;
+      ++histogram.counts[static_cast<size_t>(std::clamp(steps + 0.5, 0.0, kSteps))];
     });
   }
   for (const double percent : kPercents) {
