@@ -73,6 +73,17 @@ TEST(YamlTextTest, RefusesWhatASettingsFileDoesNotNeed) {
   EXPECT_THAT(problem_of(std::string("a: \0", 4)), testing::StartsWith("data_corrupt"));
 }
 
+// Found by fuzzing: a key may be longer when read than a plain key may be when written.
+TEST(YamlTextTest, LimitsKeysToWhatCanBeWritten) {
+  EXPECT_EQ(problem_of(std::string(128, 'k') + ": 1\n"), "read");
+  EXPECT_THAT(problem_of(std::string(129, 'k') + ": 1\n"), testing::HasSubstr("at most 128 bytes"));
+  nlohmann::ordered_json json;
+  json[std::string(128, '\x1d')] = 1;
+  EXPECT_EQ(parse_yaml(to_yaml(json), "x"), json);
+  json[std::string(129, 'k')] = 1;
+  EXPECT_THROW((void)to_yaml(json), Error);
+}
+
 TEST(YamlTextTest, LimitsSizeDepthAndCount) {
   YamlLimits limits;
   limits.max_bytes = 5;

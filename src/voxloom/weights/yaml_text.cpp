@@ -18,6 +18,9 @@ namespace {
 
 using nlohmann::ordered_json;
 
+/// YAML wants the ':' of a key within 1024 characters; escapes take up to six each.
+constexpr size_t kMaxKey = 128;
+
 /// A plain scalar that reads as a number; null when it doesn't.
 ordered_json number_of(const std::string& text) {
   const char* begin = text.data();
@@ -73,6 +76,7 @@ class Builder : public YAML::EventHandler {
     if (tag != "?" && tag != "!" && !tag.empty()) fail(mark, "must have no tags");
     if (!is_utf8(value)) fail(mark, "must be UTF-8");
     if (expects_key()) {
+      if (value.size() > kMaxKey) fail(mark, format("must have keys of at most {} bytes", kMaxKey));
       if (frames_.back().value.contains(value)) fail(mark, "has the key '" + value + "' twice");
       frames_.back().key = value;
       frames_.back().has_key = true;
@@ -234,6 +238,11 @@ void emit(const ordered_json& value, size_t indent, std::string& out) {
   };
   if (value.is_object()) {
     for (const auto& [key, item] : value.items()) {
+      VOXLOOM_CHECK(key.size() <= kMaxKey,
+                    ErrorCode::kInvalidArgument,
+                    "yaml: keys must have at most {} bytes, got {}",
+                    kMaxKey,
+                    key.size());
       out += pad + quoted(key) + ":";
       emit_value(item);
     }

@@ -17,7 +17,7 @@ struct YamlLimits {
 
 /// One YAML document as JSON. Plain scalars become null, true, false, integers or numbers where
 /// they read so (YAML 1.2 core schema), quoted ones stay text. Anchors, aliases, tags, duplicate
-/// and non-text keys are refused: a settings file needs none of them.
+/// and non-text keys and keys above 128 bytes are refused: a settings file needs none of them.
 ///
 /// Throws kDataCorrupt naming `where` and the line, kUnsupported beyond `limits`.
 [[nodiscard]] nlohmann::ordered_json parse_yaml(std::string_view text,
