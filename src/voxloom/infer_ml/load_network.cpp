@@ -3,6 +3,7 @@
 #include "voxloom/core/error.h"
 #include "voxloom/core/parallel.h"
 #include "voxloom/infer_ml/sam2_network.h"
+#include "voxloom/kernels/isa.h"
 #include "voxloom/weights/package.h"
 
 namespace voxloom::infer_ml {
@@ -24,15 +25,30 @@ std::shared_ptr<Sam2Network> load_network(const std::string& name,
                                            (package.folder / weights::kWeightsFile).string(),
                                            tensor::LoadMode::kAlias);
   const bool gate = package.info.bf16 && package.info.bf16->passed;
-  network->encoder =
-      engine::make_slice_encoder({.network = network->model,
+  prepare_encoder(*network, state, package.info.weights_sha256, package.folder, gate, runtime);
+  return network;
+}
+
+void prepare_encoder(Sam2Network& network,
+                     const weights::StateDict& state,
+                     const std::string& weights_sha256,
+                     const std::filesystem::path& folder,
+                     bool bf16_gate_passed,
+                     const infer::RuntimeOptions& runtime) {
+  network.encoder =
+      engine::make_slice_encoder({.network = network.model,
                                   .state = &state,
-                                  .weights_sha256 = package.info.weights_sha256,
-                                  .folder = package.folder,
-                                  .bf16_gate_passed = gate},
+                                  .weights_sha256 = weights_sha256,
+                                  .folder = folder,
+                                  .bf16_gate_passed = bf16_gate_passed},
                                  {.engine = engine::parse_engine(runtime.engine),
                                   .precision = engine::parse_precision(runtime.precision)});
-  return network;
+  // The same number format as the encoder; bf16 without hardware would only be slow.
+  const bool bf16 =
+      network.encoder->precision() == engine::Precision::kBf16 && kernels::has_fast_bf16();
+  network.model->set_memory_backend(models::sam2::make_fast_memory_backend(
+      network.model->memory_backend_parts(),
+      bf16 ? kernels::Precision::kBf16 : kernels::Precision::kF32));
 }
 
 }  // namespace voxloom::infer_ml

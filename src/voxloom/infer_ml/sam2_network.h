@@ -1,11 +1,13 @@
 #pragma once
 
+#include <filesystem>
 #include <memory>
 #include <string>
 
 #include "voxloom/engine/network.h"
 #include "voxloom/infer/segmenter.h"
 #include "voxloom/models/sam2/sam2.h"
+#include "voxloom/weights/state_dict.h"
 
 namespace voxloom::infer_ml {
 
@@ -20,6 +22,15 @@ struct Sam2Network {
 /// kDataCorrupt, kUnsupported naming the package.
 [[nodiscard]] std::shared_ptr<Sam2Network> load_network(const std::string& package,
                                                         const infer::RuntimeOptions& runtime);
+
+/// Makes the network's encoder and memory attention ready for `runtime`. `weights_sha256` names the
+/// compiled networks in the cache; `folder` is the package, or empty.
+void prepare_encoder(Sam2Network& network,
+                     const weights::StateDict& state,
+                     const std::string& weights_sha256,
+                     const std::filesystem::path& folder,
+                     bool bf16_gate_passed,
+                     const infer::RuntimeOptions& runtime);
 
 /// Starts a session on a loaded network.
 [[nodiscard]] std::unique_ptr<infer::SegmentSession> open_sam2_session(

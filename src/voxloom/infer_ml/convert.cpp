@@ -1,0 +1,164 @@
+#include "voxloom/infer_ml/convert.h"
+
+#include <nlohmann/json.hpp>
+
+#include <torch/torch.h>
+
+#include "voxloom/core/error.h"
+#include "voxloom/core/parallel.h"
+#include "voxloom/core/program_files.h"
+#include "voxloom/core/sha256.h"
+#include "voxloom/engine/export.h"
+#include "voxloom/engine/precision_gate.h"
+#include "voxloom/infer_ml/sam2_network.h"
+#include "voxloom/infer_ml/slice_reader.h"
+#include "voxloom/io/volume_io.h"
+#include "voxloom/models/sam2/detect.h"
+#include "voxloom/models/sam2/sam2.h"
+#include "voxloom/weights/checkpoint.h"
+#include "voxloom/weights/package.h"
+
+namespace voxloom::infer_ml {
+namespace {
+
+using nlohmann::ordered_json;
+namespace sam2 = models::sam2;
+
+bool is_medsam2(const sam2::Sam2Options& options) {
+  return options.variant.rfind("medsam2", 0) == 0;
+}
+
+/// What the releases say about their own terms; `--licence` overrides it.
+std::string licence_of(const sam2::Sam2Options& options) {
+  if (is_medsam2(options)) return "CC-BY-SA-4.0, research and education only (MedSAM2 weights)";
+  if (options.trunk == sam2::TrunkKind::kVit) return "as published with EfficientMedSAM";
+  return "Apache-2.0 (SAM 2.1 checkpoints)";
+}
+
+ordered_json options_json(const sam2::Sam2Options& options) {
+  return {{"image_size", options.image_size},
+          {"trunk", options.trunk == sam2::TrunkKind::kHiera ? "hiera" : "vit"},
+          {"memories", options.num_memories},
+          {"pointers", options.max_pointers}};
+}
+
+ordered_json preprocessing_json(const sam2::Sam2Options& options) {
+  return {{"window", "CT: level and width in HU; others: percentiles 0.5 and 99.5 of voxels > 0"},
+          {"resize", "Pillow bicubic, 8 bit"},
+          {"image_size", options.image_size},
+          {"mean", {0.485, 0.456, 0.406}},
+          {"std", {0.229, 0.224, 0.225}}};
+}
+
+std::string card_text(const weights::PackageInfo& info) {
+  return "# " + info.variant +
+         "\n\nInteractive 3-D segmentation from boxes, clicks and masks (architecture " +
+         info.architecture + ").\n\n- Converted from `" + info.source_file + "` (SHA-256 " +
+         info.source_sha256 + ")\n- Licence: " + info.licence +
+         "\n- Not a medical device. Check every result.\n";
+}
+
+/// A few neighbouring slices of the bundled MR series.
+engine::GateCase bundled_case(int64_t image_size) {
+  constexpr int64_t kFirst = 12, kSlices = 7;
+  const std::shared_ptr<image::VolumeSource> volume =
+      io::open_volume(bundled_path("examples/vs_mr_dicom"));
+  const auto grey_map = image::resolve_window(*volume, image::parse_window("percentile"));
+  SliceReader reader(volume, grey_map, image_size);
+  engine::GateCase item;
+  item.width = volume->geometry().size[0];
+  item.height = volume->geometry().size[1];
+  for (int64_t z = kFirst; z < kFirst + kSlices; ++z) item.images.push_back(reader.read(z));
+  item.key = kSlices / 2;
+  item.boxes =
+      engine::simulated_boxes(item.images[static_cast<size_t>(item.key)], item.height, item.width);
+  return item;
+}
+
+/// Both precisions as a run of the package would compute them; what they compile stays cached.
+weights::PrecisionGate measure_gate(const std::filesystem::path& package) {
+  infer::RuntimeOptions runtime;
+  runtime.precision = "f32";
+  const auto reference = load_network(package.string(), runtime);
+  runtime.precision = "bf16";
+  const auto tested = load_network(package.string(), runtime);
+  const engine::GateCase cases[] = {bundled_case(reference->model->options.image_size)};
+  return engine::measure_precision_gate(
+      {reference->model, reference->encoder.get()}, {tested->model, tested->encoder.get()}, cases);
+}
+
+}  // namespace
+
+ordered_json convert_model(const infer::ConvertOptions& options, Progress& progress) {
+  const torch::NoGradGuard no_grad;
+  at::set_num_threads(thread_budget());
+  const auto overwrite = options.force ? Overwrite::kReplace : Overwrite::kRefuse;
+  std::error_code ignored;
+  VOXLOOM_CHECK(
+      options.force || !std::filesystem::exists(options.output / weights::kModelYaml, ignored),
+      ErrorCode::kAlreadyExists,
+      "output '{}' exists; use --force to overwrite it",
+      options.output.string());
+
+  progress.begin("read checkpoint", 0);
+  const auto checkpoint = weights::read_checkpoint(options.checkpoint);
+  const std::string file_name = options.checkpoint.filename().string();
+  const auto network = sam2::detect_options(
+      checkpoint.tensors, options.variant == "auto" ? "" : options.variant, file_name);
+  const auto problems = sam2::check_keys(network, checkpoint.tensors);
+  VOXLOOM_CHECK(problems.empty(),
+                ErrorCode::kDataCorrupt,
+                "checkpoint '{}' does not fit variant {}: {}",
+                options.checkpoint.string(),
+                network.variant,
+                problems.describe());
+  progress.end();
+
+  weights::PackageInfo info;
+  info.task = "segment";
+  info.architecture = network.trunk == sam2::TrunkKind::kVit ? "efficienttam" : "sam2.1-hiera";
+  info.variant = network.variant;
+  info.options = options_json(network);
+  info.preprocessing = preprocessing_json(network);
+  info.labels = {{1, "object"}};
+  info.licence = options.licence.empty() ? licence_of(network) : options.licence;
+  info.source_file = file_name;
+  info.source_sha256 = sha256_file(options.checkpoint);
+  info.created_by = std::string("voxloom ") + infer::build_id();
+
+  progress.begin("write package", 0);
+  auto package =
+      weights::write_package(options.output, info, checkpoint.tensors, card_text(info), overwrite);
+  progress.end();
+  if (options.gate) {
+    progress.begin("bf16 against f32", 0);
+    package.info.bf16 = measure_gate(package.folder);
+    weights::update_package_info(package);
+    progress.end();
+  }
+
+  ordered_json result{{"package", package.folder.string()},
+                      {"variant", package.info.variant},
+                      {"chosen_by", options.variant == "auto" ? "keys and file name" : "--variant"},
+                      {"image_size", network.image_size},
+                      {"tensors", checkpoint.tensors.size()},
+                      {"elements", package.info.parameters},
+                      {"weights_fingerprint", package.info.weights_fingerprint},
+                      {"source_sha256", package.info.source_sha256},
+                      {"licence", package.info.licence}};
+  if (package.info.bf16) {
+    result["bf16"] = {{"mask_dice", package.info.bf16->mask_dice},
+                      {"passed", package.info.bf16->passed},
+                      {"slices", package.info.bf16->slices}};
+  }
+  return result;
+}
+
+ordered_json export_model(const infer::ExportOptions& options, Progress& progress) {
+  return engine::export_onnx(weights::find_package(options.package),
+                             options.output,
+                             options.force ? Overwrite::kReplace : Overwrite::kRefuse,
+                             progress);
+}
+
+}  // namespace voxloom::infer_ml
