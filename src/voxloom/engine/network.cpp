@@ -120,6 +120,9 @@ class OpenvinoEncoder final : public SliceEncoder {
 
  private:
   static OpenvinoSource describe(const EncoderSource& source) {
+    VOXLOOM_CHECK(source.state != nullptr && !source.weights_sha256.empty(),
+                  ErrorCode::kInternal,
+                  "slice encoder: openvino must be given the weights and their digest");
     const Sam2Options& options = source.network->options;
     return {"encoder",
             format("{}|{}|{}|{}",
@@ -140,9 +143,7 @@ class OpenvinoEncoder final : public SliceEncoder {
 std::unique_ptr<SliceEncoder> make_slice_encoder(const EncoderSource& source,
                                                  const EngineOptions& options,
                                                  const FileCache& cache) {
-  VOXLOOM_CHECK(source.network && source.state != nullptr && !source.weights_sha256.empty(),
-                ErrorCode::kInternal,
-                "slice encoder: a network, its weights and their digest must be given");
+  VOXLOOM_CHECK(source.network, ErrorCode::kInternal, "slice encoder: a network must be given");
   const EngineOptions chosen = resolve(options, source.bf16_gate_passed);
   if (chosen.engine == EngineKind::kOpenvino) {
     try {

@@ -33,7 +33,8 @@ class SliceEncoder {
   OpenvinoStart start_;
 };
 
-/// What an encoder is made from. `network` and `state` hold the same weights.
+/// What an encoder is made from. `network` and `state` hold the same weights; `state` and
+/// `weights_sha256` are for OpenVINO alone.
 struct EncoderSource {
   models::sam2::Sam2 network{nullptr};
   const weights::StateDict* state = nullptr;  ///< Needed until make_slice_encoder() returns.

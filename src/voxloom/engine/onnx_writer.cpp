@@ -218,7 +218,7 @@ uint64_t OnnxGraph::initializer_bytes() const {
 }
 
 void OnnxGraph::emit(Sink sink, void* target, const std::string& external_file) const {
-  const auto port_wire = [](const Port& port) {
+  const auto port_wire = [](const OnnxPort& port) {
     OnnxWire shape;
     for (const OnnxDim& dim : port.shape) {
       OnnxWire entry;
@@ -278,8 +278,8 @@ void OnnxGraph::emit(Sink sink, void* target, const std::string& external_file) 
 
   OnnxWire back;
   if (!doc_.empty()) back.text(10, doc_);
-  for (const Port& port : inputs_) back.message(11, port_wire(port));
-  for (const Port& port : outputs_) back.message(12, port_wire(port));
+  for (const OnnxPort& port : inputs_) back.message(11, port_wire(port));
+  for (const OnnxPort& port : outputs_) back.message(12, port_wire(port));
 
   OnnxWire model;
   model.integer(1, kIrVersion).text(2, "voxloom");

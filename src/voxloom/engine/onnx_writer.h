@@ -44,6 +44,13 @@ using OnnxAttribute =
 /// An axis of a graph input or output: a number, or a name for a dynamic one.
 using OnnxDim = std::variant<int64_t, std::string>;
 
+/// An input or output of a graph.
+struct OnnxPort {
+  std::string name, doc;
+  OnnxType type = OnnxType::kF32;
+  std::vector<OnnxDim> shape;
+};
+
 /// Where the bytes of large initializers go.
 struct OnnxSaveOptions {
   /// Above this size of the whole file (protobuf ends at 2 GB) tensors go to `<file>.data`.
@@ -140,6 +147,8 @@ class OnnxGraph {
   /// Names of the nodes made from here on begin with `scope` + "/".
   void set_scope(std::string scope) { scope_ = std::move(scope); }
 
+  [[nodiscard]] const std::vector<OnnxPort>& inputs() const { return inputs_; }
+  [[nodiscard]] const std::vector<OnnxPort>& outputs() const { return outputs_; }
   [[nodiscard]] size_t node_count() const { return nodes_.size(); }
   [[nodiscard]] uint64_t initializer_bytes() const;
 
@@ -162,11 +171,6 @@ class OnnxGraph {
     std::span<const std::byte> bytes;
     std::shared_ptr<const void> owner;
   };
-  struct Port {
-    std::string name, doc;
-    OnnxType type;
-    std::vector<OnnxDim> shape;
-  };
   using Sink = void (*)(void* target, std::span<const std::byte> bytes);
 
   OnnxValue binary(const std::string& op, const OnnxValue& a, const OnnxValue& b);
@@ -181,7 +185,7 @@ class OnnxGraph {
   std::string name_, doc_, scope_;
   std::vector<Node> nodes_;
   std::vector<Initializer> initializers_;
-  std::vector<Port> inputs_, outputs_;
+  std::vector<OnnxPort> inputs_, outputs_;
   std::vector<std::pair<std::string, std::string>> metadata_;
   std::map<std::string, int64_t> counters_;
   std::map<std::string, OnnxValue> shared_, named_;
