@@ -208,6 +208,24 @@ TEST(GeodesicTest, PointsOnTwoSlicesBoundTheRange) {
   EXPECT_GT(count(labels), 100);
 }
 
+TEST(GeodesicTest, SliceRangeMayLeaveKeySlicesOut) {
+  auto s = solid("sphere", 10);
+  ObjectPrompt prompt;
+  prompt.boxes = {{{22, 22, 24}, {42, 42, 24}}, {{16, 17, 32}, {47, 46, 32}}};
+  SegmentOptions options;
+  options.slice_range = {28, 31};
+  options.max_slices = 20;
+  // The box on slice 32 lies outside the range as does that on 24: nothing to grow from.
+  const auto none = segment(s.image, {prompt}, options);
+  EXPECT_EQ(count(none), 0);
+  options.slice_range = {28, 40};
+  const auto labels = segment(s.image, {prompt}, options);
+  EXPECT_GT(count(labels), 500);
+  for (size_t i = 0; i < labels.size(); ++i) {
+    if (labels[i] != 0) ASSERT_TRUE(i / 4096 >= 28 && i / 4096 <= 32) << i / 4096;
+  }
+}
+
 TEST(GeodesicTest, MaxDistanceStopsTheGrowth) {
   const auto s = solid("tube", 5);
   SegmentOptions options;

@@ -16,6 +16,7 @@ using Histogram = std::array<double, kBins>;
 /// The box and a frame around it, cut out of one slice.
 struct Cutout {
   Rect outer;
+  float lowest = 0.0F, highest = 0.0F;  ///< Of the bins, without the last percent on each side.
   int64_t width = 0, height = 0;
   std::vector<float> value;
   std::vector<int> bin;
@@ -48,6 +49,8 @@ Cutout cut_out(const Field& field, const Rect& box, int64_t z) {
   std::sort(sorted.begin(), sorted.end());
   const float lo = sorted[sorted.size() / 100],
               hi = sorted[sorted.size() - 1 - sorted.size() / 100];
+  c.lowest = lo;
+  c.highest = hi;
   for (const float v : c.value) {
     const double at = hi > lo ? (v - lo) / (hi - lo) : 0.5;
     c.bin.push_back(std::clamp(static_cast<int>(at * kBins), 0, kBins - 1));
@@ -114,7 +117,7 @@ std::vector<uint8_t> central_part(const std::vector<uint8_t>& mask, const Cutout
 
 }  // namespace
 
-std::vector<int64_t> pixels_of_box(const Field& field, const Rect& box, int64_t z) {
+BoxContent look_into_box(const Field& field, const Rect& box, int64_t z) {
   const Cutout c = cut_out(field, box, z);
   // Foreground: the middle at first. Background: what is outside the box, always.
   Histogram inside = histogram(c, c.centre, true);
@@ -138,14 +141,24 @@ std::vector<int64_t> pixels_of_box(const Field& field, const Rect& box, int64_t 
   }
   const auto area = std::count(object.begin(), object.end(), uint8_t{1});
   const auto& chosen = area * 100 < box.width() * box.height() ? c.ellipse : object;
-  std::vector<int64_t> pixels;
+  BoxContent content;
   for (size_t i = 0; i < chosen.size(); ++i) {
     if (chosen[i] == 0) continue;
-    pixels.push_back(field.index({c.outer.x0 + static_cast<int64_t>(i) % c.width,
-                                  c.outer.y0 + static_cast<int64_t>(i) / c.width,
-                                  z}));
+    content.pixels.push_back(field.index({c.outer.x0 + static_cast<int64_t>(i) % c.width,
+                                          c.outer.y0 + static_cast<int64_t>(i) / c.width,
+                                          z}));
   }
-  return pixels;
+  auto& look = content.appearance;
+  look = measure(field, content.pixels);
+  if (&chosen == &c.ellipse || !(c.highest > c.lowest)) return content;
+  look.lowest = c.lowest;
+  look.bins_per_unit = kBins / (static_cast<double>(c.highest) - c.lowest);
+  for (size_t b = 0; b < kBins; ++b) {
+    // Twice as frequent around the object as in it begins to be foreign.
+    const double share = around[b] / (inside[b] + around[b]);
+    look.foreign.push_back(static_cast<float>(std::clamp((share - 0.6) / 0.4, 0.0, 1.0)));
+  }
+  return content;
 }
 
 }  // namespace voxloom::infer::geodesic

@@ -47,7 +47,11 @@ LocalCost::LocalCost(const Field& field, const Appearance& appearance, const Cos
       inverse_(static_cast<float>(1.0 / appearance.spread)),
       step_(static_cast<float>(weights.step)),
       deviation_(static_cast<float>(weights.deviation)),
-      edge_weight_(static_cast<float>(weights.edge)) {}
+      edge_weight_(static_cast<float>(weights.edge)),
+      foreign_(appearance.foreign),
+      lowest_(static_cast<float>(appearance.lowest)),
+      bins_per_unit_(static_cast<float>(appearance.bins_per_unit)),
+      last_bin_(static_cast<float>(foreign_.empty() ? 0 : foreign_.size() - 1)) {}
 
 void FrontScratch::fit(size_t voxels) {
   if (distance.size() == voxels) return;
@@ -59,6 +63,7 @@ Growth grow(const Field& field,
             const image::Index3& volume_size,
             std::span<const int64_t> seeds,
             const LocalCost& cost,
+            const std::array<int64_t, 2>& slices,
             std::span<const uint8_t> blocked,
             FrontScratch& scratch,
             const CancelToken& stop) {
@@ -67,6 +72,8 @@ Growth grow(const Field& field,
   Growth growth;
   Front front(lattice, scratch.distance, scratch.state, lattice.longest() * cost.highest());
   for (const int64_t i : seeds) {
+    const int64_t slice = field.region.lo[2] + lattice.position(i)[2];
+    if (slice < slices[0] || slice > slices[1]) continue;
     if (blocked.empty() || blocked[static_cast<size_t>(i)] == 0) front.seed(i);
   }
   // Faces of the front: their area and area times edge strength.
@@ -80,6 +87,8 @@ Growth grow(const Field& field,
     for (size_t a = 0; a < 3; ++a) {
       for (const int64_t side : {int64_t{-1}, int64_t{1}}) {
         const int64_t c = at[a] + side;
+        const int64_t slice = field.region.lo[2] + c;
+        if (a == 2 && (slice < slices[0] || slice > slices[1])) continue;
         if (c < 0 || c >= field.size[a]) {
           const int64_t outside = field.region.lo[a] + c;
           if (outside >= 0 && outside < volume_size[a]) growth.touched_side = true;

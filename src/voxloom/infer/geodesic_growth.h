@@ -1,5 +1,7 @@
 #pragma once
 
+#include <algorithm>
+#include <array>
 #include <cstdint>
 #include <span>
 #include <vector>
@@ -12,6 +14,10 @@ namespace voxloom::infer::geodesic {
 /// What the object looks like around its seeds: a robust mean and spread of denoised intensities.
 struct Appearance {
   double mean = 0.0, spread = 1.0;
+  /// For boxes, which show the surroundings too: how foreign an intensity is, within [0, 1], in
+  /// equal bins from `lowest` on; empty when nothing is known.
+  std::vector<float> foreign;
+  double lowest = 0.0, bins_per_unit = 0.0;
 };
 
 /// Median and scaled median deviation of `voxels`, the spread at least that of the noise.
@@ -32,7 +38,12 @@ class LocalCost {
     const auto at = static_cast<size_t>(i);
     float d = (smooth_[at] < mean_ ? mean_ - smooth_[at] : smooth_[at] - mean_) * inverse_ - 1.0F;
     d = d < 0.0F ? 0.0F : (d > kFarthest ? kFarthest : d);
-    return step_ + deviation_ * d * d + edge_weight_ * edge_[at] * edge_[at];
+    d *= d;
+    if (!foreign_.empty()) {
+      const float bin = std::clamp((smooth_[at] - lowest_) * bins_per_unit_, 0.0F, last_bin_);
+      d = std::max(d, kFarthest * kFarthest * foreign_[static_cast<size_t>(bin)]);
+    }
+    return step_ + deviation_ * d + edge_weight_ * edge_[at] * edge_[at];
   }
   [[nodiscard]] float highest() const {
     return step_ + deviation_ * kFarthest * kFarthest + edge_weight_;
@@ -43,6 +54,8 @@ class LocalCost {
   const float* smooth_;
   const float* edge_;
   float mean_, inverse_, step_, deviation_, edge_weight_;
+  std::vector<float> foreign_;
+  float lowest_ = 0.0F, bins_per_unit_ = 0.0F, last_bin_ = 0.0F;
 };
 
 /// The voxels in the order in which the front reached them, and how good a border the front was.
@@ -68,11 +81,13 @@ class FrontScratch {
 /// every level set at the price of six sums a voxel; the best border is where it is highest (after
 /// the average-contrast rule of Hojjatoleslami and Kittler, IEEE TIP 7, 1998).
 ///
-/// `blocked` [D, H, W] or empty: voxels that may not be entered; they are no border of the front.
+/// `slices`: first and last slice of the volume that may be entered. `blocked` [D, H, W] or empty:
+/// voxels that may not be. Neither makes a border of the front.
 [[nodiscard]] Growth grow(const Field& field,
                           const image::Index3& volume_size,
                           std::span<const int64_t> seeds,
                           const LocalCost& cost,
+                          const std::array<int64_t, 2>& slices,
                           std::span<const uint8_t> blocked,
                           FrontScratch& scratch,
                           const CancelToken& stop);

@@ -62,6 +62,7 @@ Source GeodesicSession::source_of_click(const image::Index3& voxel) const {
   source.seeds = {field.index(voxel)};
   const double finest = *std::min_element(field.spacing_mm.begin(), field.spacing_mm.end());
   constexpr double kRadius = 2.0;
+  std::vector<int64_t> around;
   for (int64_t dz = -2; dz <= 2; ++dz) {
     for (int64_t dy = -2; dy <= 2; ++dy) {
       for (int64_t dx = -2; dx <= 2; ++dx) {
@@ -70,11 +71,12 @@ Source GeodesicSession::source_of_click(const image::Index3& voxel) const {
         const double z = static_cast<double>(dz) * field.spacing_mm[2] / finest;
         const image::Index3 near{voxel[0] + dx, voxel[1] + dy, voxel[2] + dz};
         if (x * x + y * y + z * z <= kRadius * kRadius && field.region.contains(near)) {
-          source.surroundings.push_back(field.index(near));
+          around.push_back(field.index(near));
         }
       }
     }
   }
+  source.appearance = measure(field, around);
   return source;
 }
 
@@ -89,8 +91,9 @@ std::vector<Source> GeodesicSession::sources_of(const ObjectPrompt& object) cons
     source.kind = Source::Kind::kBox;
     source.z = (box.lo[2] + box.hi[2]) / 2;
     source.box = Rect{box.lo[0], box.lo[1], box.hi[0], box.hi[1]};
-    source.surroundings = pixels_of_box(field, *source.box, source.z);
-    source.seeds = eroded(source.surroundings, field.size[0]);
+    auto content = look_into_box(field, *source.box, source.z);
+    source.seeds = eroded(content.pixels, field.size[0]);
+    source.appearance = std::move(content.appearance);
     for (const int64_t edge : {box.lo[0], box.lo[1], box.hi[0], box.hi[1], box.lo[2], box.hi[2]}) {
       for (int shift = 0; shift < 32; shift += 8) {
         source.slice_mask.push_back(static_cast<uint8_t>(edge >> shift));
@@ -109,7 +112,7 @@ std::vector<Source> GeodesicSession::sources_of(const ObjectPrompt& object) cons
       const auto at = static_cast<int64_t>(i);
       source.seeds.push_back(field.index({at % size[0], at / size[0], mask.z}));
     }
-    source.surroundings = eroded(source.seeds, field.size[0]);
+    source.appearance = measure(field, eroded(source.seeds, field.size[0]));
     sources.push_back(std::move(source));
   }
   return sources;
@@ -197,19 +200,24 @@ std::vector<image::Index3> GeodesicSession::rivals_of(size_t object) const {
 }
 
 GeodesicSession::SourceRegion GeodesicSession::region_of(const Source& source,
-                                                         const std::vector<uint8_t>& blocked,
-                                                         const std::string& domain,
+                                                         const Domain& domain,
                                                          const std::vector<image::Index3>& rivals,
                                                          const SegmentOptions& options,
                                                          const CancelToken& stop) {
   const Field& field = *field_;
-  const std::string key = source.key() + "|" + domain;
+  const std::string key = source.key() + "|" + domain.key;
   auto found = growths_.find(key);
   if (found == growths_.end()) {
-    const LocalCost cost(field, measure(field, source.surroundings), weights_of(options));
+    const LocalCost cost(field, source.appearance, weights_of(options));
     Cached made;
-    made.growth =
-        grow(field, volume_->geometry().size, source.seeds, cost, blocked, scratch_, stop);
+    made.growth = grow(field,
+                       volume_->geometry().size,
+                       source.seeds,
+                       cost,
+                       domain.slices,
+                       domain.blocked,
+                       scratch_,
+                       stop);
     found = growths_.emplace(key, std::move(made)).first;
   }
   found->second.used = true;
@@ -230,7 +238,8 @@ GeodesicSession::SourceRegion GeodesicSession::region_of(const Source& source,
   SourceRegion region;
   region.disputed = bound < prefix;
   Patch& patch = region.whole;
-  patch = make_patch(field, std::span(growth.order).first(prefix), kMargin);
+  patch = make_patch(field, std::span(growth.order).first(prefix), kMargin, domain.slices);
+  if (patch.mask.empty()) return region;
   // Coming to the side matters only when the chosen region does.
   if (growth.touched_side) {
     const auto& size = volume_->geometry().size;
@@ -243,7 +252,7 @@ GeodesicSession::SourceRegion GeodesicSession::region_of(const Source& source,
   const auto seed_voxels = positions(source.seeds);
   cut_narrow_passages(patch, seed_voxels, field.spacing_mm, options.leak_control);
   if (region.disputed) {
-    region.bound = make_patch(field, std::span(growth.order).first(bound), kMargin);
+    region.bound = make_patch(field, std::span(growth.order).first(bound), kMargin, domain.slices);
     cut_narrow_passages(region.bound, seed_voxels, field.spacing_mm, options.leak_control);
   }
   return region;
@@ -292,34 +301,39 @@ RunMask GeodesicSession::segment_object(size_t index,
   const Field& field = *field_;
   const ObjectPrompt& object = objects_[index];
   const auto sources = sources_of(object);
-  const auto blocked = blocked_for(object, options);
+  Domain domain;
+  domain.slices = {plan.z_lo, plan.z_hi};
+  domain.blocked = blocked_for(object, options);
   const auto rivals = rivals_of(index);
-  std::string domain = format("{}", options.leak_control);
-  if (!blocked.empty()) domain += format("|{}", hash_of(blocked));
+  domain.key = format("{}|{}|{}",
+                      options.leak_control,
+                      domain.slices,
+                      domain.blocked.empty() ? 0 : hash_of(domain.blocked));
   Patch patch, bound;
   bool bounded = false;
   for (const auto& source : sources) {
     stop.check();
-    const auto region = region_of(source, blocked, domain, rivals, options, stop);
+    const auto region = region_of(source, domain, rivals, options, stop);
     patch = join(patch, region.whole);
     bound = join(bound, region.disputed ? region.bound : region.whole);
     bounded = bounded || region.disputed;
   }
+  RunMask mask(volume_->geometry().size);
+  if (patch.mask.empty()) return mask;
   std::vector<Claim> claims;
   bool disputed = false;
   for (const auto& source : sources) {
-    claims.push_back({positions(source.seeds), measure(field, source.surroundings), true});
+    claims.push_back({positions(source.seeds), source.appearance, true});
   }
   for (const auto& rival : rivals) {
     if (!patch.contains(rival)) continue;
     disputed = true;
-    claims.push_back({{rival}, measure(field, source_of_click(rival).surroundings), false});
+    claims.push_back({{rival}, source_of_click(rival).appearance, false});
   }
   if (disputed) share(patch, claims, field, stop);
   if (bounded) intersect(patch, bound);
-  finish_patch(patch, object, sources, blocked, options, stop);
+  finish_patch(patch, object, sources, domain.blocked, options, stop);
 
-  RunMask mask(volume_->geometry().size);
   const int64_t width = volume_->geometry().size[0], height = volume_->geometry().size[1];
   const auto size = patch.region.size();
   std::vector<uint8_t> slice(static_cast<size_t>(width * height));

@@ -113,7 +113,10 @@ void for_each_voxel(const Patch& patch, const Field& field, Fn&& fn) {
 
 }  // namespace
 
-Patch make_patch(const Field& field, std::span<const uint32_t> voxels, int64_t margin) {
+Patch make_patch(const Field& field,
+                 std::span<const uint32_t> voxels,
+                 int64_t margin,
+                 const std::array<int64_t, 2>& slices) {
   Patch patch;
   const auto& s = field.size;
   image::Index3 lo{INT64_MAX, INT64_MAX, INT64_MAX}, hi{0, 0, 0};
@@ -132,6 +135,9 @@ Patch make_patch(const Field& field, std::span<const uint32_t> voxels, int64_t m
     patch.region.lo[a] = field.region.lo[a] + std::max<int64_t>(0, lo[a] - margin);
     patch.region.hi[a] = field.region.lo[a] + std::min(s[a] - 1, hi[a] + margin);
   }
+  // The ends of the range are no border of the object: it goes on there, unseen.
+  patch.region.lo[2] = std::max(patch.region.lo[2], slices[0]);
+  patch.region.hi[2] = std::min(patch.region.hi[2], slices[1]);
   patch.mask.assign(static_cast<size_t>(patch.region.voxel_count()), 0);
   for (const uint32_t i : voxels) {
     auto at = position(i);

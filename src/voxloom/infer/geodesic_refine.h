@@ -24,10 +24,12 @@ struct Patch {
   }
 };
 
-/// The voxels (field indices) as a patch with `margin` voxels around them, inside the field.
+/// The voxels (field indices) as a patch with `margin` voxels around them, inside the field and the
+/// slices that may be entered.
 [[nodiscard]] Patch make_patch(const Field& field,
                                std::span<const uint32_t> voxels,
-                               int64_t margin);
+                               int64_t margin,
+                               const std::array<int64_t, 2>& slices);
 
 /// Both masks, over the smallest region that holds both.
 [[nodiscard]] Patch join(const Patch& a, const Patch& b);

@@ -18,11 +18,11 @@ namespace voxloom::infer::geodesic {
 /// One click, mask or box of an object, from which a front grows.
 struct Source {
   enum class Kind { kClick, kBox, kMask } kind = Kind::kClick;
-  std::vector<int64_t> seeds;         ///< Field indices.
-  std::vector<int64_t> surroundings;  ///< Field indices that give the appearance.
-  int64_t z = 0;                      ///< The slice of the prompt.
-  std::vector<uint8_t> slice_mask;    ///< kMask, kBox: what is known of that slice, [H, W].
-  std::optional<Rect> box;            ///< kBox.
+  std::vector<int64_t> seeds;       ///< Field indices.
+  int64_t z = 0;                    ///< The slice of the prompt.
+  std::vector<uint8_t> slice_mask;  ///< kMask, kBox: what is known of that slice, [H, W].
+  std::optional<Rect> box;          ///< kBox.
+  Appearance appearance;
 
   [[nodiscard]] std::string key() const;  ///< The same for equal sources.
 };
@@ -41,6 +41,13 @@ class GeodesicSession : public SegmentSession {
                                   const CancelToken& stop) override;
 
  private:
+  /// Where an object may grow.
+  struct Domain {
+    std::array<int64_t, 2> slices{0, 0};
+    std::vector<uint8_t> blocked;  ///< As blocked_for() says.
+    std::string key;               ///< Tells growths with other bounds or options apart.
+  };
+
   /// What one source selects, and what of it is below the level of the rivals' clicks.
   struct SourceRegion {
     Patch whole, bound;
@@ -65,10 +72,9 @@ class GeodesicSession : public SegmentSession {
                                                  const SegmentOptions& options) const;
   void block_outside_boxes(const std::vector<BoxPrompt>& boxes,
                            std::vector<uint8_t>& blocked) const;
-  /// The region of one source, from its growth; `domain` tells growths with other bounds apart.
+  /// The region of one source, from its growth.
   [[nodiscard]] SourceRegion region_of(const Source& source,
-                                       const std::vector<uint8_t>& blocked,
-                                       const std::string& domain,
+                                       const Domain& domain,
                                        const std::vector<image::Index3>& rivals,
                                        const SegmentOptions& options,
                                        const CancelToken& stop);
