@@ -4,8 +4,11 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "voxloom/io/deflate_sink.h"
+#include "voxloom/io/inflate_source.h"
 #include "voxloom/io/nifti_header.h"
 #include "voxloom/io/volume_io.h"
+#include "voxloom/io/voxel_source.h"
 
 #include "io_fixtures.h"
 
@@ -156,17 +159,35 @@ TEST(NiftiTest, EachBadFieldIsNamed) {
   }
 }
 
-TEST(NiftiTest, ALyingGzipHeaderIsRefusedBeforeAnythingIsAllocated) {
+TEST(NiftiTest, ALyingHeaderIsRefusedBeforeAnythingIsAllocated) {
   const TempFolder folder;
   image::Geometry geometry = oblique_geometry(false);
-  write_volume(
-      sample_volume(geometry, PixelType::kInt16), folder / "small.nii.gz", Overwrite::kRefuse);
   // A header that claims 2^40 voxels in front of nothing: 8 TiB if anybody believed it.
   geometry.size = {1 << 20, 1 << 20, 1};
   testing::write_file(folder / "huge.nii",
                       encode_nifti_header(geometry, PixelType::kFloat64, false));
   EXPECT_THAT(error_of([&] { static_cast<void>(read_volume(folder / "huge.nii")); }),
               HasSubstr("need 8796093022208 bytes, the file can hold 0"));
+}
+
+TEST(NiftiTest, APackedFileThatEndsEarlyIsRefusedBeforeItsClaimIsAllocated) {
+  // 600 MB claimed behind a megabyte of noise: deflate could do that, so only the end tells.
+  image::Geometry geometry;
+  geometry.size = {1000, 1000, 1};
+  std::vector<std::byte> packed;
+  DeflateSink sink(DeflateSink::Wrapper::kGzip, 1, [&](std::span<const std::byte> part) {
+    packed.insert(packed.end(), part.begin(), part.end());
+  });
+  sink.write(sample_volume(geometry, PixelType::kUint8).bytes());
+  sink.finish();
+  VoxelLayout layout;
+  layout.geometry = geometry;
+  layout.geometry.size[2] = 600;
+  const auto source = make_voxel_source(layout, inflated_bytes(memory_bytes(packed, "b.gz")));
+  // One byte is asked for at the end, not 600,000,000 from the start.
+  EXPECT_THAT(error_of([&] { static_cast<void>(source->read_slab(0, 600)); }),
+              HasSubstr("'b.gz': voxel data is cut off: must have 1 bytes from byte 599999999 on"));
+  EXPECT_EQ(source->read_slab(0, 1).voxel_count(), 1'000'000);
 }
 
 TEST(NiftiTest, APairNeedsBothHalves) {

@@ -151,6 +151,15 @@ TEST(NrrdTest, WindowsLineEndsAndExtraAxesOfLengthOneAreFine) {
   EXPECT_THAT(volume.as<uint8_t>(), ElementsAre('1', '2', '3', '4', '5', '6', '7', '8'));
 }
 
+TEST(NrrdTest, EveryListedFileMustBeLongEnough) {
+  const TempFolder folder;
+  testing::write_file(folder / "1.raw", "1234");
+  testing::write_file(folder / "2.raw", "123");
+  testing::write_file(folder / "a.nhdr", kNrrd + "data file: LIST\n1.raw\n2.raw\n");
+  EXPECT_THAT(error_of([&] { static_cast<void>(open_volume(folder / "a.nhdr")); }),
+              HasSubstr("2.raw': voxel data is cut off: must have 4 bytes from byte 0 on, got 3"));
+}
+
 TEST(NrrdTest, HeaderIsWhatBrowserParsersAndSlicerWant) {
   image::Geometry geometry;
   geometry.size = {2, 3, 4};

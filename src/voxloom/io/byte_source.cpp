@@ -79,6 +79,7 @@ class SectionBytes final : public ByteSource {
   int64_t size_limit() const override {
     return std::clamp<int64_t>(source_->size_limit() - offset_, 0, size_);
   }
+  int64_t compressed_bytes() const override { return source_->compressed_bytes(); }
   const std::string& name() const override { return source_->name(); }
 
  private:
@@ -90,7 +91,17 @@ class ConcatenatedFiles final : public ByteSource {
  public:
   ConcatenatedFiles(std::vector<std::filesystem::path> paths, int64_t skip, int64_t part_size)
       : paths_(std::move(paths)), skip_(skip), part_size_(part_size) {
-    select(0);
+    // All of them, before anybody allocates what they claim to hold.
+    for (size_t part = paths_.size(); part-- > 0;) {
+      select(part);
+      VOXLOOM_CHECK(current_->size_limit() >= skip_ && current_->size_limit() - skip_ >= part_size_,
+                    ErrorCode::kDataCorrupt,
+                    "'{}': voxel data is cut off: must have {} bytes from byte {} on, got {}",
+                    current_->name(),
+                    part_size_,
+                    skip_,
+                    std::max<int64_t>(current_->size_limit() - skip_, 0));
+    }
   }
 
   size_t read_some(int64_t offset, std::span<std::byte> out) override {

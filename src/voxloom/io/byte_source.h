@@ -24,6 +24,9 @@ class ByteSource {
   /// length can expand to at most. Lets a reader refuse a lying header before it allocates.
   [[nodiscard]] virtual int64_t size_limit() const = 0;
 
+  /// The length of the compressed data behind; 0 when the bytes are stored as they are.
+  [[nodiscard]] virtual int64_t compressed_bytes() const { return 0; }
+
   /// The file's name, for messages.
   [[nodiscard]] virtual const std::string& name() const = 0;
 
@@ -40,7 +43,8 @@ class ByteSource {
                                                         int64_t offset,
                                                         int64_t size);
 
-/// Parts of `part_size` bytes each, one after another. Only one file is open at a time.
+/// Parts of `part_size` bytes each, after `skip` bytes of each file, one after another. Only one
+/// file is open at a time. Throws kNotFound, kDataCorrupt when one is missing or too short.
 [[nodiscard]] std::unique_ptr<ByteSource> concatenated_files(
     std::vector<std::filesystem::path> paths, int64_t skip, int64_t part_size);
 

@@ -82,8 +82,11 @@ class InflatedBytes final : public ByteSource {
     return done;
   }
 
+  int64_t compressed_bytes() const override {
+    return std::max<int64_t>(compressed_->size_limit() - start_, 0);
+  }
   int64_t size_limit() const override {
-    const int64_t length = std::max<int64_t>(compressed_->size_limit() - start_, 0);
+    const int64_t length = compressed_bytes();
     return length > INT64_MAX / kMaxRatio ? INT64_MAX : length * kMaxRatio;
   }
   const std::string& name() const override { return compressed_->name(); }

@@ -55,6 +55,7 @@ class HalfBytes final : public ByteSource {
     return 4 * got;
   }
   int64_t size_limit() const override { return std::min(source_->size_limit(), INT64_MAX / 2) * 2; }
+  int64_t compressed_bytes() const override { return source_->compressed_bytes(); }
   const std::string& name() const override { return source_->name(); }
 
  private:

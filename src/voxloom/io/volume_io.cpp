@@ -7,6 +7,7 @@
 #include "voxloom/core/error.h"
 #include "voxloom/core/zip_reader.h"
 #include "voxloom/io/byte_source.h"
+#include "voxloom/io/dicom_seg.h"
 #include "voxloom/io/dicom_series.h"
 #include "voxloom/io/inflate_source.h"
 #include "voxloom/io/metaimage.h"
@@ -33,6 +34,14 @@ bool looks_like_metaimage(std::string_view text) {
     if (at != std::string_view::npos && rest[at] == '=') return true;
   }
   return false;
+}
+
+/// A single file that is a DICOM segmentation: it names its segments.
+bool is_dicom_segmentation(const fs::path& path) {
+  std::error_code ignored;
+  if (!fs::is_regular_file(path, ignored) || !is_dicom_file(path)) return false;
+  const auto series = list_series(path);
+  return series.size() == 1 && series[0].modality == "SEG";
 }
 
 std::unique_ptr<image::VolumeSource> open_with_role(const fs::path& path,
@@ -127,6 +136,7 @@ image::Volume read_volume(const fs::path& path, const std::string& series_uid) {
 }
 
 image::LabelVolume read_labels(const fs::path& path) {
+  if (is_dicom_segmentation(path)) return read_dicom_seg(path);
   const auto source = open_with_role(path, "", NpzRole::kLabels);
   const image::Volume voxels = source->read_slab(0, source->geometry().size[2]);
   try {

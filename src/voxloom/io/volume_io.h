@@ -25,7 +25,8 @@ namespace voxloom::io {
 /// A label map; throws kDataCorrupt when a value is no whole number within [0, 65535].
 [[nodiscard]] image::LabelVolume read_labels(const std::filesystem::path& path);
 
-/// Writes .nii, .nii.gz, .nrrd, .nhdr, .mha, .mhd or .npz, by the name's suffix, atomically.
+/// Writes .nii, .nii.gz, .hdr/.img, .nrrd, .nhdr, .mha, .mhd or .npz, by the name's suffix,
+/// atomically (volume_writer.h has more options and writes slab by slab).
 void write_volume(const image::Volume& volume,
                   const std::filesystem::path& path,
                   Overwrite overwrite);

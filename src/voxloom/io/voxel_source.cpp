@@ -48,9 +48,11 @@ class StoredVoxels final : public image::VolumeSource {
   PixelType type() const override { return layout_.type; }
 
   Volume read_slab(int64_t z0, int64_t z1) override {
-    Volume out(image::slab_geometry(layout_.geometry, z0, z1), layout_.type);
+    const Geometry geometry = image::slab_geometry(layout_.geometry, z0, z1);
     const auto width = static_cast<int64_t>(image::bytes_per_voxel(layout_.stored));
     const int64_t start = z0 * layout_.geometry.size[0] * layout_.geometry.size[1] * width;
+    check_claim(start + geometry.voxel_count() * width);
+    Volume out(geometry, layout_.type);
     if (layout_.slope == 1.0 && layout_.intercept == 0.0) {
       bytes_->read_exact(start, out.bytes(), "voxel data");
       if (layout_.swap_bytes) swap_bytes(out.bytes(), static_cast<size_t>(width));
@@ -69,6 +71,17 @@ class StoredVoxels final : public image::VolumeSource {
   }
 
  private:
+  /// Compressed data may claim a thousand times its length. Where a claim is large and above what
+  /// images reach, the last byte is looked for (in bounded memory) before the slab is allocated.
+  void check_claim(int64_t end) {
+    constexpr int64_t kLarge = int64_t{256} << 20, kUsualRatio = 64;
+    const int64_t packed = bytes_->compressed_bytes();
+    if (packed == 0 || end < kLarge || end <= checked_ || end / kUsualRatio < packed) return;
+    std::byte last{};
+    bytes_->read_exact(end - 1, {&last, 1}, "voxel data");
+    checked_ = end;
+  }
+
   void rescale(std::span<const std::byte> part, Volume& out, int64_t first) const {
     image::dispatch(layout_.stored, [&](auto from) {
       using From = decltype(from);
@@ -88,6 +101,7 @@ class StoredVoxels final : public image::VolumeSource {
 
   VoxelLayout layout_;
   std::unique_ptr<ByteSource> bytes_;
+  int64_t checked_ = 0;  ///< Bytes known to be there.
 };
 
 class TextVoxels final : public image::VolumeSource {
