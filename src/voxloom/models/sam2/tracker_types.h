@@ -46,8 +46,8 @@ struct PointPrompt {
     float x = 0, y = 0;
     bool positive = true;
   };
-  std::vector<Point> points;
-  std::optional<std::array<float, 4>> box;  ///< x0, y0, x1, y1.
+  std::vector<Point> points{};
+  std::optional<std::array<float, 4>> box{};  ///< x0, y0, x1, y1.
 };
 
 /// What a prompt on a slice does with the mask that is already there.
@@ -71,9 +71,9 @@ struct SliceOutput {
 struct PropagateOptions {
   Direction direction = Direction::kForward;
   /// First slice visited. Default: the first prompted slice in the direction of travel.
-  std::optional<int64_t> start;
+  std::optional<int64_t> start{};
   /// Last slice visited, inclusive. Default: the end of the volume.
-  std::optional<int64_t> stop;
+  std::optional<int64_t> stop{};
   /// Stop after this many slices in a row without the object, unless a prompted slice is still
   /// ahead; 0: never.
   int64_t stop_after_absent = 0;
