@@ -3,7 +3,6 @@
 #include <cmath>
 #include <mutex>
 
-#include <dcmtk/dcmdata/dcrledrg.h>
 #include <dcmtk/dcmdata/dcspchrs.h>
 #include <dcmtk/dcmjpeg/djdecode.h>
 #include <dcmtk/dcmjpls/djdecode.h>
@@ -66,9 +65,9 @@ void initialise() {
   static std::once_flag once;
   std::call_once(once, [] {
     OFLog::configure(OFLogger::OFF_LOG_LEVEL);
-    DcmRLEDecoderRegistration::registerCodecs();
-    DJDecoderRegistration::registerCodecs();
-    DJLSDecoderRegistration::registerCodecs();
+    DJDecoderRegistration::registerCodecs(
+        EDC_photometricInterpretation, EUC_default, EPC_colorByPixel);
+    DJLSDecoderRegistration::registerCodecs(EJLSUC_default, EJLSPC_colorByPixel);
   });
   VOXLOOM_CHECK(dcmDataDict.isDictionaryLoaded(),
                 ErrorCode::kUnavailable,

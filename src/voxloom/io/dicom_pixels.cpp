@@ -14,6 +14,7 @@
 #include "voxloom/core/error.h"
 #include "voxloom/io/dicom_dcmtk.h"
 #include "voxloom/io/dicom_j2k.h"
+#include "voxloom/io/dicom_rle.h"
 
 namespace voxloom::io {
 namespace {
@@ -159,7 +160,7 @@ struct DicomPixels::State {
   DcmFileCache cache;
   Uint32 next_fragment = 0;  // Where next_frame starts; the decoder looks for others itself.
   int64_t next_frame = 0;
-  std::vector<unsigned long> frame_starts;  // JPEG 2000: first fragment of each frame, then end.
+  std::vector<unsigned long> frame_starts;  // First fragment of each, then the end.
   std::vector<std::byte> raw;
 
   DcmPixelSequence& sequence() {
@@ -185,17 +186,22 @@ struct DicomPixels::State {
     return {reinterpret_cast<const std::byte*>(bytes), item->getLength()};
   }
 
-  // A code stream starts with SOC and SIZ, so frames are found whatever the offset table says.
+  // One fragment a frame, or, in JPEG 2000, several: a code stream starts with SOC and SIZ, so its
+  // frames are found whatever the offset table says.
   void find_frames() {
     const unsigned long end = sequence().card();
+    const bool one_each = end == static_cast<unsigned long>(object.pixels.frames) + 1;
     for (unsigned long i = 1; i < end; ++i) {
-      DcmPixelItem* item = nullptr;
-      const auto bytes = fragment(i, item);
-      const bool start = bytes.size() > 4 && bytes[0] == std::byte{0xFF} &&
-                         bytes[1] == std::byte{0x4F} && bytes[2] == std::byte{0xFF} &&
-                         bytes[3] == std::byte{0x51};
-      if (start || i == 1) frame_starts.push_back(i);
-      item->compact();
+      bool start = one_each || i == 1;
+      if (!start && is_jpeg2000(syntax)) {
+        DcmPixelItem* item = nullptr;
+        const auto bytes = fragment(i, item);
+        constexpr std::byte kStart[] = {
+            std::byte{0xFF}, std::byte{0x4F}, std::byte{0xFF}, std::byte{0x51}};
+        start = bytes.size() > 4 && std::equal(kStart, kStart + 4, bytes.begin());
+        item->compact();
+      }
+      if (start) frame_starts.push_back(i);
     }
     VOXLOOM_CHECK(frame_starts.size() == static_cast<size_t>(object.pixels.frames),
                   ErrorCode::kDataCorrupt,
@@ -206,7 +212,7 @@ struct DicomPixels::State {
     frame_starts.push_back(end);
   }
 
-  void read_jpeg2000(size_t frame) {
+  std::vector<std::byte> compressed(size_t frame) {
     if (frame_starts.empty()) find_frames();
     std::vector<std::byte> stream;
     for (unsigned long i = frame_starts[frame]; i < frame_starts[frame + 1]; ++i) {
@@ -215,10 +221,14 @@ struct DicomPixels::State {
       stream.insert(stream.end(), bytes.begin(), bytes.end());
       item->compact();
     }
+    return stream;
+  }
+
+  void read_jpeg2000(size_t frame) {
     const auto& f = object.pixels;
-    const auto samples = decode_jpeg2000(stream, f.rows, f.columns, f.samples);
+    const auto samples = decode_jpeg2000(compressed(frame), f.rows, f.columns, f.samples);
+    const auto width = static_cast<size_t>(f.bits_allocated / 8);
     for (size_t i = 0; i < samples.size(); ++i) {
-      const auto width = static_cast<size_t>(f.bits_allocated / 8);
       std::memcpy(raw.data() + i * width, &samples[i], width);  // Little-endian low bytes.
     }
   }
@@ -314,6 +324,11 @@ void DicomPixels::read_frame(const DicomFrame& frame, PixelType type, std::span<
       s.read_native(frame.number, frame_bytes);
     } else if (is_jpeg2000(s.syntax)) {
       s.read_jpeg2000(static_cast<size_t>(frame.number));
+    } else if (s.syntax == EXS_RLELossless) {
+      decode_rle(s.compressed(static_cast<size_t>(frame.number)),
+                 static_cast<size_t>(format.samples),
+                 word,
+                 std::span(s.raw).first(frame_bytes));
     } else {
       if (frame.number != s.next_frame) s.next_fragment = 0;
       s.check(s.pixels->getUncompressedFrame(s.file->getDataset(),
@@ -339,7 +354,7 @@ void DicomPixels::read_frame(const DicomFrame& frame, PixelType type, std::span<
   }
   std::string model = decoded_model.c_str();
   if (is_jpeg2000(s.syntax) && model != "YBR_FULL") model = "RGB";  // The decoder undoes RCT, ICT.
-  if (!native && s.syntax != EXS_RLELossless) format.planar = false;
+  if (!native) format.planar = false;
   if (subsampled) {  // Y1 Y2 Cb Cr: the luma of two pixels, then their colour.
     for (size_t i = 0; i < pixels; ++i) {
       std::memcpy(out.data() + i * word, s.raw.data() + (i / 2 * 4 + i % 2) * word, word);
