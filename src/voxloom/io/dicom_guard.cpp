@@ -103,6 +103,13 @@ void check_nesting(Bytes b, Coding coding) {
     while (levels.size() > 1 && at >= levels.back().end) levels.pop_back();
     const Level here = levels.back();
     if (!next_element(b, at, here.coding, e)) return;
+    VOXLOOM_CHECK(e.length == kUndefined || e.length <= b.size() - e.value,
+                  ErrorCode::kDataCorrupt,
+                  "element ({:04x},{:04x}) must end within the file, {} bytes are missing: "
+                  "truncated?",
+                  e.tag >> 16,
+                  e.tag & 0xFFFF,
+                  e.length - (b.size() - e.value));
     const auto end_of = [&] { return e.length == kUndefined ? b.size() : e.value + e.length; };
     at = e.value;
     if (e.tag == kItemEnd || e.tag == kSequenceEnd) {
