@@ -20,8 +20,8 @@ int main(int argc, char** argv) {
     const torch::NoGradGuard no_grad;
     const std::string variant = argv[1];
     const std::filesystem::path folder = argv[2];
-    const engine::StandIn stand_in(variant == "shrunken" ? models::sam2::shrunken_options()
-                                                         : models::sam2::variant_options(variant));
+    engine::StandIn stand_in(variant == "shrunken" ? models::sam2::shrunken_options()
+                                                   : models::sam2::variant_options(variant));
     const auto encoder = engine::sam2_encoder_graph(stand_in.options, stand_in.state);
     encoder.save(folder / "encoder.onnx");
     encoder.save(folder / "encoder_external.onnx", {.external_data_above = 0});

@@ -27,6 +27,7 @@ class Decoder {
       : options_(stand_in.options),
         network_({.name = "decoder",
                   .key = "test",
+                  .outputs = {"masks", "ious", "object_score", "pointers"},
                   .graph = [&] { return sam2_decoder_graph(stand_in.options, stand_in.state); },
                   .folder = {}},
                  Precision::kF32,
@@ -141,7 +142,7 @@ class Sam2OnnxVariant : public testing::TestWithParam<std::string> {
 // so 1e-4 is 6e-6 of their range.
 TEST_P(Sam2OnnxVariant, AgreesWithLibtorchAtFullSize) {
   const torch::NoGradGuard no_grad;
-  const StandIn stand_in(sam2::variant_options(GetParam()));
+  StandIn stand_in(sam2::variant_options(GetParam()));
   const at::Tensor image = stand_in_image(stand_in.options);
   const auto encode = [&](EngineKind engine) {
     return make_slice_encoder(

@@ -124,14 +124,16 @@ class OpenvinoEncoder final : public SliceEncoder {
                   ErrorCode::kInternal,
                   "slice encoder: openvino must be given the weights and their digest");
     const Sam2Options& options = source.network->options;
-    return {"encoder",
-            format("{}|{}|{}|{}",
-                   source.weights_sha256,
-                   options.variant,
-                   options.image_size,
-                   kGraphVersion),
-            [&source, &options] { return sam2_encoder_graph(options, *source.state); },
-            source.folder};
+    const std::vector<std::string> coarse{"f2"}, all{"f0", "f1", "f2"};
+    return {.name = "encoder",
+            .key = format("{}|{}|{}|{}",
+                          source.weights_sha256,
+                          options.variant,
+                          options.image_size,
+                          kGraphVersion),
+            .outputs = options.high_res_features ? all : coarse,
+            .graph = [&source, &options] { return sam2_encoder_graph(options, *source.state); },
+            .folder = source.folder};
   }
 
   const Sam2Options options_;

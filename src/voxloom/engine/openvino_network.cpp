@@ -83,6 +83,8 @@ struct OpenvinoNetwork::Compiled {
   ov::CompiledModel model;
   ov::InferRequest request;
   SharedBytes file;  // OpenVINO reads weights from the mapping
+  // A tensor may have further names, those of nodes that OpenVINO folded into it.
+  std::vector<std::pair<std::string, ov::Output<const ov::Node>>> outputs;
 };
 
 OpenvinoNetwork::OpenvinoNetwork(const OpenvinoSource& source,
@@ -124,6 +126,9 @@ OpenvinoNetwork::OpenvinoNetwork(const OpenvinoSource& source,
         file.commit();
       });
     }
+    for (const std::string& output : source.outputs) {
+      compiled_->outputs.emplace_back(output, compiled_->model.output(output));
+    }
     compiled_->request = compiled_->model.create_infer_request();
   } catch (const ov::Exception& e) {
     throw Error(ErrorCode::kInternal,
@@ -147,17 +152,17 @@ std::vector<std::pair<std::string, at::Tensor>> OpenvinoNetwork::run(
       compiled_->request.set_tensor(
           name, ov::Tensor(ov::element::f32, shape, const_cast<void*>(tensor.const_data_ptr())));
     }
-    for (const auto& port : compiled_->model.outputs()) {
+    for (const auto& [name, port] : compiled_->outputs) {
       VOXLOOM_CHECK(port.get_partial_shape().is_static(),
                     ErrorCode::kInternal,
                     "openvino: output '{}' must have a static shape",
-                    port.get_any_name());
+                    name);
       const ov::Shape shape = port.get_shape();
       const at::Tensor tensor =
           at::empty(std::vector<int64_t>(shape.begin(), shape.end()), at::kFloat);
       compiled_->request.set_tensor(port,
                                     ov::Tensor(ov::element::f32, shape, tensor.mutable_data_ptr()));
-      results.emplace_back(port.get_any_name(), tensor);
+      results.emplace_back(name, tensor);
     }
     compiled_->request.infer();
   } catch (const ov::Exception& e) {

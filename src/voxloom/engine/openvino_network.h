@@ -19,6 +19,7 @@ namespace voxloom::engine {
 struct OpenvinoSource {
   std::string name;                  ///< "encoder": begins the names of cached files.
   std::string key;                   ///< Text that stands for the weights and the graph.
+  std::vector<std::string> outputs;  ///< Names of the graph's outputs.
   std::function<OnnxGraph()> graph;  ///< Called only where nothing is cached.
   std::filesystem::path folder;      ///< The model package, where the ONNX file is kept; may be "".
 };
@@ -46,8 +47,9 @@ class OpenvinoNetwork {
                   const FileCache& cache = FileCache());
   ~OpenvinoNetwork();
 
-  /// Inputs by name: contiguous float32 on the CPU, read in place. Outputs by name, in the graph's
-  /// order, written in place into new tensors. Throws kInvalidArgument for an unknown name.
+  /// Inputs by name: contiguous float32 on the CPU, read in place. Outputs by name, in the order of
+  /// OpenvinoSource::outputs, written in place into new tensors. Throws kInvalidArgument for an
+  /// unknown name.
   std::vector<std::pair<std::string, at::Tensor>> run(
       const std::vector<std::pair<std::string, at::Tensor>>& inputs);
 
