@@ -15,6 +15,7 @@ endfunction()
 
 # Both files of one build carry the same id; the program refuses to mix them.
 add_library(voxloom SHARED)
+add_library(voxloom::voxloom ALIAS voxloom)
 voxloom_collect(voxloom ${light_layers})
 target_link_libraries(voxloom PRIVATE Threads::Threads ${CMAKE_DL_LIBS})
 target_include_directories(voxloom PUBLIC $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/src>)

@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 """Fails when a layer includes or links what its DEPS (src/voxloom/<layer>/CMakeLists.txt) don't list.
 
-Without arguments: reads the includes of every source. --linked BUILD: looks at what the two
-libraries of a finished build need (readelf -d): the light one nothing of torch, OpenVINO or BLAS.
+Without arguments: reads the includes of every source. --linked BUILD: looks at what the program and
+the two libraries of a finished build need (readelf -d, ldd): the light ones nothing of torch,
+OpenVINO, BLAS or OpenMP, the ML library libtorch, and no folder to search that is not ours.
 """
 import argparse
 import pathlib
@@ -15,7 +16,7 @@ SOURCE = ROOT / "src" / "voxloom"
 # Include prefixes that only the ML world may see, and where.
 HEAVY = re.compile(r"#include\s*<(torch|ATen|c10|openvino|opencv2|itk)[/\w]*")
 TORCH_FREE_ML = {"kernels"}
-BANNED_LIGHT = re.compile(r"lib(torch|c10|openvino|blas|lapack|openblas|mkl|opencv|ITK|gomp)")
+BANNED_LIGHT = re.compile(r"lib(torch|c10|openvino|blas|cblas|lapack|openblas|mkl|opencv|ITK|gomp|iomp5)")
 
 
 def layers():
@@ -74,19 +75,62 @@ def cycle_errors(table):
     return errors
 
 
-def linked_errors(build):
-    library = pathlib.Path(build) / "lib" / "libvoxloom.so"
-    text = subprocess.run(["readelf", "-d", library], capture_output=True, text=True, check=True).stdout
-    needed = re.findall(r"\(NEEDED\).*\[(.*?)\]", text)
-    errors = [f"libvoxloom.so needs {name}" for name in needed if BANNED_LIGHT.match(name)]
-    resolved = subprocess.run(["ldd", library], capture_output=True, text=True, check=True).stdout
-    errors += [
-        f"libvoxloom.so pulls in {name}"
-        for name in re.findall(r"^\s*(\S+) =>", resolved, re.M)
-        if BANNED_LIGHT.match(name)
+def dynamic(file):
+    """What the file needs and its RUNPATH folders, as `readelf -d` says."""
+    text = subprocess.run(["readelf", "-d", file], capture_output=True, text=True, check=True).stdout
+    paths = re.findall(r"\((?:RUNPATH|RPATH)\).*\[(.*?)\]", text)
+    folders = [folder for path in paths for folder in path.split(":")]
+    return re.findall(r"\(NEEDED\).*\[(.*?)\]", text), folders
+
+
+def runpath_errors(file, needed, folders):
+    """Every absolute folder holds something that is needed: libtorch's own build script adds
+    /lib/intel64 and the like, from where anybody's library would be taken."""
+    return [
+        f"{file.name}: RUNPATH names '{folder}', which holds nothing that it needs"
+        for folder in folders
+        if not folder.startswith("$ORIGIN")
+        and not (folder.startswith("/") and any((pathlib.Path(folder) / n).exists() for n in needed))
     ]
-    if "not found" in resolved:
-        errors.append("libvoxloom.so: " + re.search(r".*not found.*", resolved).group(0).strip())
+
+
+def light_errors(file):
+    """The light world and all that it pulls in: no torch, OpenVINO, BLAS, OpenMP."""
+    needed, folders = dynamic(file)
+    errors = [f"{file.name} needs {name}" for name in needed if BANNED_LIGHT.match(name)]
+    resolved = subprocess.run(["ldd", file], capture_output=True, text=True, check=True).stdout
+    pulled = re.findall(r"^\s*(\S+) =>", resolved, re.M)
+    errors += [
+        f"{file.name} pulls in {name}"
+        for name in pulled
+        if BANNED_LIGHT.match(name) or name.startswith("libvoxloom_ml")
+    ]
+    errors += [f"{file.name}: {line.strip()}" for line in re.findall(r".*not found.*", resolved)]
+    return errors + runpath_errors(file, pulled, folders)
+
+
+def ml_errors(file):
+    """libtorch and the light library by name; a BLAS of its own would take libtorch's calls."""
+    needed, folders = dynamic(file)
+    wanted = ("libvoxloom.so", "libtorch.so", "libtorch_cpu.so", "libc10.so")
+    errors = [
+        f"{file.name} must need {prefix}"
+        for prefix in wanted
+        if not any(name.startswith(prefix) for name in needed)
+    ]
+    blas = re.compile(r"lib(blas|cblas|lapack|openblas|mkl|gomp|iomp5|omp)\b")
+    errors += [f"{file.name} needs {name}" for name in needed if blas.match(name)]
+    return errors + runpath_errors(file, needed, folders)
+
+
+def linked_errors(build):
+    build = pathlib.Path(build)
+    errors = light_errors(build / "lib" / "libvoxloom.so")
+    program = build / "bin" / "voxloom"
+    if program.exists():
+        errors += light_errors(program)
+    if re.search(r"^VOXLOOM_ML:BOOL=ON$", (build / "CMakeCache.txt").read_text(), re.M):
+        errors += ml_errors(build / "lib" / "libvoxloom_ml.so")
     return errors
 
 

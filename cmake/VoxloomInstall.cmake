@@ -1,0 +1,66 @@
+# cmake --install: program, both libraries, headers of the light layers, a CMake package
+# (find_package(voxloom), voxloom::voxloom), examples and licences.
+include(CMakePackageConfigHelpers)
+
+# Where a library looks for libtorch, OpenVINO and oneTBB: beside itself (lib/torch and
+# lib/openvino, for packages that carry them), then where this build found them. The build tree has
+# the same layout and gets the same list: a list that CMake rewrites at install time ends with an
+# empty entry before that, which the loader takes for the working folder.
+function(voxloom_install_library target)
+  set(folders "$ORIGIN")
+  foreach(found IN LISTS ARGN)
+    if(found IN_LIST CMAKE_CXX_IMPLICIT_LINK_DIRECTORIES)
+      continue()
+    endif()
+    list(APPEND folders ${found})
+  endforeach()
+  list(REMOVE_DUPLICATES folders)
+  set_target_properties(${target} PROPERTIES INSTALL_RPATH "${folders}"
+                                             BUILD_WITH_INSTALL_RPATH ON)
+endfunction()
+
+set(found_dirs)
+foreach(target TBB::tbb openvino::runtime)
+  if(TARGET ${target})
+    get_target_property(file ${target} IMPORTED_LOCATION_RELEASE)
+    if(file)
+      get_filename_component(dir ${file} DIRECTORY)
+      list(APPEND found_dirs ${dir})
+    endif()
+  endif()
+endforeach()
+
+voxloom_install_library(voxloom "$ORIGIN/openvino" ${found_dirs})
+target_include_directories(voxloom PUBLIC $<INSTALL_INTERFACE:include>)
+install(TARGETS voxloom EXPORT voxloomTargets LIBRARY DESTINATION lib)
+if(VOXLOOM_ML)
+  # Opened by name at run time, never linked by a program: not part of the CMake package.
+  voxloom_install_library(voxloom_ml "$ORIGIN/torch" "$ORIGIN/openvino" ${found_dirs}
+                                     ${torch_lib_dir})
+  install(TARGETS voxloom_ml LIBRARY DESTINATION lib)
+endif()
+set_target_properties(voxloom_app PROPERTIES INSTALL_RPATH "$ORIGIN/../lib"
+                                             BUILD_WITH_INSTALL_RPATH ON)
+install(TARGETS voxloom_app RUNTIME DESTINATION bin)
+
+get_property(all_headers GLOBAL PROPERTY VOXLOOM_HEADERS)
+foreach(header IN LISTS all_headers)
+  if(header MATCHES "^voxloom/(core|image|io|metrics|weights|infer)/")
+    get_filename_component(folder ${header} DIRECTORY)
+    install(FILES ${PROJECT_SOURCE_DIR}/src/${header} DESTINATION include/${folder})
+  endif()
+endforeach()
+
+configure_package_config_file(${PROJECT_SOURCE_DIR}/cmake/voxloomConfig.cmake.in
+  ${PROJECT_BINARY_DIR}/voxloomConfig.cmake INSTALL_DESTINATION lib/cmake/voxloom
+  NO_SET_AND_CHECK_MACRO NO_CHECK_REQUIRED_COMPONENTS_MACRO)
+write_basic_package_version_file(${PROJECT_BINARY_DIR}/voxloomConfigVersion.cmake
+  COMPATIBILITY SameMinorVersion)
+install(FILES ${PROJECT_BINARY_DIR}/voxloomConfig.cmake
+              ${PROJECT_BINARY_DIR}/voxloomConfigVersion.cmake
+        DESTINATION lib/cmake/voxloom)
+install(EXPORT voxloomTargets NAMESPACE voxloom:: DESTINATION lib/cmake/voxloom)
+
+install(DIRECTORY ${PROJECT_SOURCE_DIR}/examples DESTINATION share/voxloom)
+install(FILES ${PROJECT_SOURCE_DIR}/LICENSE ${PROJECT_SOURCE_DIR}/THIRD_PARTY.md
+        DESTINATION share/doc/voxloom)
