@@ -115,15 +115,15 @@ OpenvinoNetwork::OpenvinoNetwork(const OpenvinoSource& source,
                        : core().read_model(file);
       compiled_->model = core().compile_model(model, kDevice, settings);
       cache.store(name, [&](const fs::path& path) {
-        AtomicFile file(path, Overwrite::kReplace);
-        std::ofstream stream(file.temporary_path(), std::ios::binary);
+        AtomicFile output(path, Overwrite::kReplace);
+        std::ofstream stream(output.temporary_path(), std::ios::binary);
         compiled_->model.export_model(stream);
         stream.close();
         VOXLOOM_CHECK(stream.good(),
                       ErrorCode::kUnavailable,
                       "output '{}': could not be written",
                       path.string());
-        file.commit();
+        output.commit();
       });
     }
     for (const std::string& output : source.outputs) {

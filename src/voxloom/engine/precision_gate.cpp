@@ -105,6 +105,7 @@ weights::PrecisionGate measure_precision_gate(const GateRun& reference,
   const torch::NoGradGuard no_grad;
   weights::PrecisionGate gate;
   gate.mask_dice = 1.0;
+  int64_t compared = 0;
   gate.host = processor_name();
   for (const GateCase& item : cases) {
     VOXLOOM_CHECK(!item.images.empty() && !item.boxes.empty(),
@@ -128,6 +129,7 @@ weights::PrecisionGate measure_precision_gate(const GateRun& reference,
         const double dice =
             2.0 * static_cast<double>(both[slice].item<int64_t>()) / static_cast<double>(voxels);
         gate.mask_dice = std::min(gate.mask_dice, dice);
+        ++compared;
       }
     }
     gate.slices += slices;
@@ -135,6 +137,8 @@ weights::PrecisionGate measure_precision_gate(const GateRun& reference,
   VOXLOOM_CHECK(gate.slices > 0,
                 ErrorCode::kInvalidArgument,
                 "precision gate: there must be at least one slice");
+  // Where neither run finds anything, nothing was shown.
+  if (compared == 0) gate.mask_dice = 0.0;
   gate.passed = gate.mask_dice >= kGateDice;
   return gate;
 }

@@ -35,8 +35,8 @@ struct GateRun {
 
 /// Segments every case twice, each box as an object of its own: prompted on the key slice and
 /// tracked to both ends. A slice's Dice is that of all its masks together; the record holds the
-/// smallest one (1 where both runs find nothing at all). Deterministic.
-/// Throws kInvalidArgument without a slice or without a box.
+/// smallest one over the slices where a mask is found; 0, not passed, where neither run finds any.
+/// Deterministic. Throws kInvalidArgument without a slice or without a box.
 [[nodiscard]] weights::PrecisionGate measure_precision_gate(const GateRun& reference,
                                                             const GateRun& tested,
                                                             std::span<const GateCase> cases);
