@@ -177,7 +177,7 @@ class Parser {
       if (options_[i]->count() == 0) continue;
       const auto& spec = list_.specs()[i];
       if (spec.kind == OptionSpec::Kind::kFlag) {
-        spec.set({});
+        spec.set({options_[i]->results().back()});
       } else {
         spec.set(values_[i]);
       }
@@ -198,7 +198,10 @@ class Parser {
   void add(const OptionSpec& spec, std::vector<std::string>& values) {
     CLI::Option* option = nullptr;
     if (spec.kind == OptionSpec::Kind::kFlag) {
-      option = cli_.add_flag(spec.name, spec.help);
+      // A setting that is on can be turned off: "--no-fill-holes".
+      const bool on = spec.default_text == "true";
+      option =
+          cli_.add_flag(on ? spec.name + ",!--no-" + spec.name.substr(2) : spec.name, spec.help);
     } else {
       std::string names = spec.name;
       if (spec.name == "--output") names += ",-o";

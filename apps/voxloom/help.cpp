@@ -54,12 +54,20 @@ std::string value_text(const OptionSpec& spec) {
   return spec.value_name;
 }
 
+/// "--fill-holes, --no-fill-holes" for a flag that is on by default.
+std::string flag_names(const OptionSpec& spec) {
+  const bool on = spec.kind == OptionSpec::Kind::kFlag && spec.default_text == "true";
+  return on ? spec.name + ", --no-" + spec.name.substr(2) : spec.name;
+}
+
 std::string facts(const OptionSpec& spec) {
   std::string text;
   const auto add = [&text](const std::string& fact) { text += (text.empty() ? "" : "; ") + fact; };
   if (spec.range) add(format("{} to {}", (*spec.range)[0], (*spec.range)[1]));
   if (spec.kind == OptionSpec::Kind::kTextList) add("may be repeated");
-  if (!spec.default_text.empty() && spec.kind != OptionSpec::Kind::kFlag) {
+  if (spec.kind == OptionSpec::Kind::kFlag) {
+    if (spec.default_text == "true") add("default on");
+  } else if (!spec.default_text.empty()) {
     add("default " + spec.default_text);
   }
   return text.empty() ? "" : " (" + text + ")";
@@ -94,7 +102,7 @@ void print_specs(std::ostringstream& out, const OptionList& list, bool positiona
   for (const auto& spec : list.specs()) {
     if (spec.positional != positional) continue;
     const std::string value = value_text(spec);
-    std::string head = "  " + spec.name;
+    std::string head = "  " + flag_names(spec);
     if (!positional && !value.empty()) head += " " + value;
     constexpr size_t kColumn = 28;
     out << head;
@@ -112,7 +120,7 @@ void markdown_specs(std::ostringstream& out, const OptionList& list, bool positi
   for (const auto& spec : list.specs()) {
     if (spec.positional != positional) continue;
     std::string value = value_text(spec);
-    std::string head = spec.name + (positional || value.empty() ? "" : " " + value);
+    std::string head = flag_names(spec) + (positional || value.empty() ? "" : " " + value);
     std::string cell;
     for (const char c : head) cell += c == '|' ? std::string("\\|") : std::string(1, c);
     std::string help;
@@ -221,7 +229,10 @@ std::string bash_completion() {
       out << "    \"" << command.name << (two_words ? "\"*" : " \"*") << ") words=\"";
       for (const auto* list : {&lists.own, &lists.common}) {
         for (const auto& spec : list->specs()) {
-          if (!spec.positional) out << spec.name << " ";
+          if (spec.positional) continue;
+          std::string names = flag_names(spec);
+          std::erase(names, ',');
+          out << names << " ";
         }
       }
       out << "--help\" ;;\n";

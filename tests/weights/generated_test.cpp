@@ -41,7 +41,7 @@ TEST(StandInWeightsTest, ScalesByKeyAndShape) {
   EXPECT_FLOAT_EQ(first("x.gamma", {4}), u("x.gamma"));
   EXPECT_FLOAT_EQ(first("pe.positional_encoding_gaussian_matrix", {2, 4}),
                   1.5 * u("pe.positional_encoding_gaussian_matrix"));
-  EXPECT_EQ(first("pred_obj_score_head.layers.2.bias", {1}), 5.0);
+  EXPECT_EQ(first("sam_mask_decoder.pred_obj_score_head.layers.2.bias", {1}), 5.0);
   EXPECT_FLOAT_EQ(stand_in_input("input.images", 1, 2.0)[0],
                   static_cast<float>(2 * u("input.images")));
 }

@@ -107,7 +107,7 @@ def stand_in(key, shape):
         value = u * math.sqrt(3 / (count / shape[0]))
     else:
         value = 0.3 * u
-    if key == "pred_obj_score_head.layers.2.bias":
+    if key.endswith("pred_obj_score_head.layers.2.bias"):
         value = np.full_like(u, 5.0)
     return value.astype(np.float32).reshape(shape)
 

@@ -35,7 +35,7 @@ struct Rule {
 Rule rule_for(const KeyShape& key, int64_t count) {
   const std::string_view name = key.name;
   const auto holds = [&](std::string_view part) { return name.find(part) != name.npos; };
-  if (name == "pred_obj_score_head.layers.2.bias") return {5, 0};
+  if (name.ends_with("pred_obj_score_head.layers.2.bias")) return {5, 0};
   if (name.ends_with("positional_encoding_gaussian_matrix")) return {0, 1.5};
   if (key.shape.size() == 1 && name.ends_with("weight")) return {1, 0.1};
   if (name.ends_with("gamma")) return {0, 1};

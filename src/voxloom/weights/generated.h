@@ -23,8 +23,8 @@ namespace voxloom::weights {
 ///   two dimensions or more, ends with ".weight", holds
 ///   neither "embed" nor "token"                              u sqrt(3 / (numel / shape[0]))
 ///   anything else                                            0.3 u
-/// computed in double precision and rounded to float32; "pred_obj_score_head.layers.2.bias" is 5,
-/// so that objects count as present.
+/// computed in double precision and rounded to float32; "...pred_obj_score_head.layers.2.bias" is
+/// 5, so that objects count as present.
 
 /// One line of a key list.
 struct KeyShape {
