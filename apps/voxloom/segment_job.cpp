@@ -10,9 +10,7 @@
 #include "voxloom/infer/ml_library.h"
 #include "voxloom/infer/preview.h"
 #include "voxloom/infer/prompt_json.h"
-#ifdef VOXLOOM_HAS_DICOM
 #include "voxloom/io/dicom_seg.h"
-#endif
 #include "voxloom/io/volume_io.h"
 #include "voxloom/weights/package.h"
 
@@ -22,16 +20,13 @@ namespace {
 using Clock = std::chrono::steady_clock;
 using nlohmann::ordered_json;
 
+/// Without DICOM the suffix is one of an unknown format, which is said before the job starts.
 bool is_dicom_output(const std::filesystem::path& path) {
-  return path.extension() == ".dcm";
+  return VOXLOOM_HAS_DICOM != 0 && path.extension() == ".dcm";
 }
 
 void check_outputs(const SegmentJob& job, Overwrite overwrite) {
-#ifdef VOXLOOM_HAS_DICOM
   if (!is_dicom_output(job.output)) io::check_writable_format(job.output);
-#else
-  io::check_writable_format(job.output);
-#endif
   check_output(job.output, overwrite);
   check_output(sidecar_path(job.output), overwrite);
   if (job.preview.empty()) return;
@@ -43,12 +38,10 @@ void check_outputs(const SegmentJob& job, Overwrite overwrite) {
 }
 
 void write_result(const SegmentJob& job, const image::LabelVolume& labels, Overwrite overwrite) {
-#ifdef VOXLOOM_HAS_DICOM
   if (is_dicom_output(job.output)) {
     io::write_dicom_seg(labels, job.image, job.series, job.output, overwrite, {});
     return;
   }
-#endif
   io::write_labels(labels, job.output, overwrite);
 }
 
