@@ -18,7 +18,7 @@ class DicomSegTest : public DicomTest {
     for (const size_t i : {25, 26, 31}) labels_.voxels()[i] = 7;        // Slice 1.
     for (const size_t i : {74, 75, 80, 81}) labels_.voxels()[i] = 300;  // Slice 3.
     labels_.voxels()[72] = 7;
-    labels_.labels = {{7, "tumour"}, {300, "Öhr"}};
+    labels_.labels = {{7, "tumour"}, {300, "\u00d6hr"}};
   }
   std::filesystem::path source() const { return folder_ / "ct"; }
   std::filesystem::path seg() const { return folder_ / "seg.dcm"; }

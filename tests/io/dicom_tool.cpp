@@ -62,7 +62,7 @@ ordered_json run(const std::vector<std::string>& args) {
     std::ifstream in(args.at(3), std::ios::binary);
     in.read(reinterpret_cast<char*>(labels.voxels().data()),
             static_cast<std::streamsize>(labels.voxels().size() * 2));
-    labels.labels = {{1, "tumour"}, {5, "Auge (größer)"}};
+    labels.labels = {{1, "tumour"}, {5, "Auge (gr\u00f6\u00dfer)"}};
     io::write_dicom_seg(labels,
                         args.at(1),
                         uid(2),
