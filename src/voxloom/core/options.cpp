@@ -226,8 +226,8 @@ OptionSpec& OptionList::add_choice(std::string name,
                                    std::vector<std::string> names,
                                    std::string help) {
   OptionSpec spec;
-  spec.get = [get, names] { return names.at(get()); };
-  spec.set = [set, names, name](const std::vector<std::string>& values) {
+  spec.get = [get = std::move(get), names] { return names.at(get()); };
+  spec.set = [set = std::move(set), names, name](const std::vector<std::string>& values) {
     const auto found = std::find(names.begin(), names.end(), single(name, values));
     if (found == names.end()) bad_value(name, "one of " + join(names, ", "), values.front());
     set(static_cast<size_t>(found - names.begin()));
@@ -244,7 +244,9 @@ OptionSpec& OptionList::custom(std::string name,
                                std::string help) {
   OptionSpec spec;
   spec.value_name = "TEXT";
-  spec.set = [set, name](const std::vector<std::string>& values) { set(single(name, values)); };
+  spec.set = [set = std::move(set), name](const std::vector<std::string>& values) {
+    set(single(name, values));
+  };
   spec.get = std::move(get);
   spec.name = std::move(name);
   spec.help = std::move(help);

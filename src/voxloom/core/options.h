@@ -59,10 +59,10 @@ class OptionList {
 
   /// An enum shown as one of `names`, in the order of the enum's values from 0.
   template <class Enum>
-  OptionSpec& choice(std::string name,
+  OptionSpec& choice(std::string name,  // NOLINT(performance-unnecessary-value-param): is moved
                      Enum& field,
-                     std::vector<std::string> names,
-                     std::string help) {
+                     std::vector<std::string> names,  // NOLINT(performance-unnecessary-value-param)
+                     std::string help) {              // NOLINT(performance-unnecessary-value-param)
     return add_choice(
         std::move(name),
         [&field] { return static_cast<size_t>(field); },

@@ -39,7 +39,7 @@ uint32_t big_endian(const std::byte* p) {
 void compress_portable(uint32_t* state, const std::byte* blocks, size_t count) {
   for (; count > 0; --count, blocks += 64) {
     uint32_t w[64];
-    for (int i = 0; i < 16; ++i) w[i] = big_endian(blocks + 4 * i);
+    for (size_t i = 0; i < 16; ++i) w[i] = big_endian(blocks + 4 * i);
     for (int i = 16; i < 64; ++i) {
       const uint32_t s0 = std::rotr(w[i - 15], 7) ^ std::rotr(w[i - 15], 18) ^ (w[i - 15] >> 3);
       const uint32_t s1 = std::rotr(w[i - 2], 17) ^ std::rotr(w[i - 2], 19) ^ (w[i - 2] >> 10);
@@ -88,11 +88,11 @@ __attribute__((target("sha,sse4.1,ssse3"))) void compress_sha(uint32_t* state,
   for (; count > 0; --count, blocks += 64) {
     const __m128i abef_before = abef, cdgh_before = cdgh;
     __m128i w[4];
-    for (int i = 0; i < 4; ++i) {
+    for (size_t i = 0; i < 4; ++i) {
       const auto* source = reinterpret_cast<const __m128i*>(blocks + 16 * i);
       w[i] = _mm_shuffle_epi8(_mm_loadu_si128(source), swap);
     }
-    for (int step = 0; step < 16; ++step) {
+    for (size_t step = 0; step < 16; ++step) {
       const auto* constants = reinterpret_cast<const __m128i*>(kRound + 4 * step);
       __m128i wk = _mm_add_epi32(w[step & 3], _mm_load_si128(constants));
       cdgh = _mm_sha256rnds2_epu32(cdgh, abef, wk);

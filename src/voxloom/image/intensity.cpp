@@ -76,7 +76,7 @@ void add_to_summary(IntensitySummary& s, std::span<const T> voxels) {
   T max = Limits::has_infinity ? static_cast<T>(-Limits::infinity()) : Limits::lowest();
   int64_t nan = 0, low = 0, positive = 0;
   for (const T v : voxels) {
-    if constexpr (std::is_floating_point_v<T>) nan += v != v;
+    if constexpr (std::is_floating_point_v<T>) nan += std::isnan(v);
     if constexpr (std::is_signed_v<T> && sizeof(T) > 1) low += v < T{-500};
     positive += v > T{0};
     min = v < min ? v : min;

@@ -70,8 +70,10 @@ RealAxis make_weights(int64_t in, int64_t out, double radius, Kernel kernel) {
   for (int64_t o = 0; o < out; ++o) {
     const double centre = (static_cast<double>(o) + 0.5) * scale;
     // The casts truncate on purpose: towards zero, also below zero.
+    // NOLINTBEGIN(bugprone-incorrect-roundings)
     const int64_t lo = std::max<int64_t>(0, static_cast<int64_t>(centre - support + 0.5));
     const int64_t hi = std::min<int64_t>(in, static_cast<int64_t>(centre + support + 0.5));
+    // NOLINTEND(bugprone-incorrect-roundings)
     double* const w = axis.weights.data() + o * axis.taps;
     double sum = 0.0;
     for (int64_t i = lo; i < hi; ++i) {

@@ -70,9 +70,10 @@ Histogram histogram(const Cutout& c, const std::vector<uint8_t>& chosen, bool wa
   constexpr double kSpread = 2.0;
   for (int b = 0; b < kBins; ++b) {
     for (int k = -6; k <= 6; ++k) {
-      if (b + k < 0 || b + k >= kBins) continue;
+      const int from = b + k;
+      if (from < 0 || from >= kBins) continue;
       h[static_cast<size_t>(b)] +=
-          raw[static_cast<size_t>(b + k)] * std::exp(-0.5 * k * k / (kSpread * kSpread));
+          raw[static_cast<size_t>(from)] * std::exp(-0.5 * k * k / (kSpread * kSpread));
     }
     h[static_cast<size_t>(b)] = h[static_cast<size_t>(b)] / std::max(1.0, total) + 1e-3;
   }

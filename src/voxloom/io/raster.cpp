@@ -1,6 +1,7 @@
 #include "voxloom/io/raster.h"
 
 #include <cstring>
+#include <string_view>
 #include <utility>
 
 #include "voxloom/core/error.h"
@@ -35,13 +36,15 @@ std::vector<std::byte> read_file(const std::filesystem::path& path) {
 }  // namespace
 
 RasterFormat raster_format(std::span<const std::byte> start) {
-  const auto begins = [&](const char* magic, size_t count) {
-    return start.size() >= count && std::memcmp(start.data(), magic, count) == 0;
+  using std::string_view_literals::operator""sv;
+  const auto begins = [&](std::string_view magic) {
+    return start.size() >= magic.size() &&
+           std::memcmp(start.data(), magic.data(), magic.size()) == 0;
   };
-  if (begins("\x89PNG\r\n\x1a\n", 8)) return RasterFormat::kPng;
-  if (begins("\xff\xd8\xff", 3)) return RasterFormat::kJpeg;
+  if (begins("\x89PNG\r\n\x1a\n"sv)) return RasterFormat::kPng;
+  if (begins("\xff\xd8\xff"sv)) return RasterFormat::kJpeg;
   // Classic and big TIFF, little- and big-endian.
-  if (begins("II*\0", 4) || begins("MM\0*", 4) || begins("II+\0", 4) || begins("MM\0+", 4)) {
+  if (begins("II*\0"sv) || begins("MM\0*"sv) || begins("II+\0"sv) || begins("MM\0+"sv)) {
     return RasterFormat::kTiff;
   }
   return RasterFormat::kNone;
