@@ -128,7 +128,8 @@ void apply_environment(OptionList& list) {
 std::string config_text(const OptionList& list) {
   YAML::Emitter out;
   out << YAML::BeginMap;
-  for (const auto& [key, value] : list.to_json().items()) {
+  const auto settings = list.to_json();
+  for (const auto& [key, value] : settings.items()) {
     out << YAML::Key << key << YAML::Value;
     if (value.is_array()) {
       out << YAML::BeginSeq;

@@ -37,12 +37,17 @@ void check_outputs(const SegmentJob& job, Overwrite overwrite) {
   check_output(job.preview, overwrite);
 }
 
-void write_result(const SegmentJob& job, const image::LabelVolume& labels, Overwrite overwrite) {
+void write_result(const SegmentJob& job, const infer::SegmentResult& result, Overwrite overwrite) {
   if (is_dicom_output(job.output)) {
-    io::write_dicom_seg(labels, job.image, job.series, job.output, overwrite, {});
+    io::write_dicom_seg(result.labels,
+                        job.image,
+                        job.series,
+                        job.output,
+                        overwrite,
+                        {.algorithm_name = "voxloom " + result.report.model});
     return;
   }
-  io::write_labels(labels, job.output, overwrite);
+  io::write_labels(result.labels, job.output, overwrite);
 }
 
 ordered_json labels_json(const image::LabelVolume& labels) {
@@ -103,7 +108,7 @@ ordered_json run_segment_job(
   const infer::SegmentResult result = session->run(job.options, *context.progress, context.stop);
   const auto done = Clock::now();
 
-  write_result(job, result.labels, overwrite);
+  write_result(job, result, overwrite);
   const auto seconds = [](Clock::duration d) { return std::chrono::duration<double>(d).count(); };
 
   ordered_json sidecar;

@@ -14,7 +14,7 @@ voxloom model verify packages/medsam2 >package.txt
 [ "$(grep '^weights' original.txt)" = "$(grep '^weights' package.txt)" ]
 grep -q intact package.txt
 export VOXLOOM_MODELS=$PWD/packages
-voxloom model list | grep -q '^medsam2 .*medsam2_t512'
+voxloom model list | grep >/dev/null '^medsam2 .*medsam2_t512'
 voxloom segment "$EXAMPLES/vs_mr_dicom" -o label.nii.gz --model medsam2 --box 68,38,16,122,122,16 \
   --slice-range 13,19 --preview label.png --quiet
 grep -q '"model": "medsam2"' label.json
