@@ -4,8 +4,8 @@
 #include <array>
 #include <cmath>
 #include <cstdint>
-#include <limits>
-#include <span>
+#include <cstring>
+#include <utility>
 #include <vector>
 
 #include "voxloom/image/geometry.h"
@@ -41,50 +41,67 @@ struct Lattice {
   std::array<float, 3> step{};
 };
 
+/// Memory of a front, one word a voxel, kept between fronts and reset by what was touched.
+///
+/// A word is the bit pattern of a distance (never negative): as it is when the voxel is done, with
+/// the sign bit set while it waits, all ones when it was not met. Compared as unsigned numbers,
+/// done voxels come in the order of their distance and before all others.
+class FrontScratch {
+ public:
+  static constexpr uint32_t kUnmet = 0xFFFFFFFFU;
+  std::vector<uint32_t> words;
+  void fit(size_t voxels) {
+    if (words.size() != voxels) words.assign(voxels, kUnmet);
+  }
+};
+
 /// A fast-marching front with a circular bucket queue; see geodesic_growth.h for the sources.
 ///
 ///     front.seed(i);
 ///     while ((i = front.pop()) >= 0) for (each neighbour n) front.relax(n, at, cost(n));
 class Front {
  public:
-  /// `distance` must be infinite and `state` 0 everywhere; they are so again when the front goes.
-  Front(const Lattice& lattice,
-        std::span<float> distance,
-        std::span<uint8_t> state,
-        float longest_step)
-      : lattice_(lattice), distance_(distance), state_(state) {
+  /// `scratch` must fit and be unmet everywhere; it is so again when the front goes.
+  Front(const Lattice& lattice, FrontScratch& scratch, float longest_step)
+      : lattice_(lattice), words_(scratch.words.data()) {
+    for (size_t a = 0; a < 3; ++a) {
+      inverse_squares_[a] = 1.0F / (lattice.step[a] * lattice.step[a]);
+    }
     buckets_.resize(static_cast<size_t>(longest_step / kBucket) + 3);
+    bucket_ = &buckets_[0];
   }
 
-  ~Front() { reset(); }
+  ~Front() {
+    for (const uint32_t i : touched_) words_[i] = FrontScratch::kUnmet;
+  }
   Front(const Front&) = delete;
   Front& operator=(const Front&) = delete;
 
   void seed(int64_t i) {
-    if (distance_[static_cast<size_t>(i)] == 0.0F) return;
-    distance_[static_cast<size_t>(i)] = 0.0F;
+    if (words_[i] != FrontScratch::kUnmet) return;
+    words_[i] = kWaiting;
     touched_.push_back(static_cast<uint32_t>(i));
     buckets_[0].push_back(static_cast<uint32_t>(i));
     ++waiting_;
   }
 
-  [[nodiscard]] bool done(int64_t i) const { return state_[static_cast<size_t>(i)] != 0; }
-  [[nodiscard]] float distance(int64_t i) const { return distance_[static_cast<size_t>(i)]; }
+  [[nodiscard]] bool done(int64_t i) const { return words_[i] < kWaiting; }
 
   /// The next voxel by distance, now done; -1 when there is none.
   int64_t pop() {
     while (waiting_ > 0) {
-      auto& bucket = buckets_[now_ % buckets_.size()];
-      if (taken_ == bucket.size()) {
-        bucket.clear();
+      if (taken_ == bucket_->size()) {
+        bucket_->clear();
         taken_ = 0;
         ++now_;
+        slot_ = slot_ + 1 == buckets_.size() ? 0 : slot_ + 1;
+        bucket_ = &buckets_[slot_];
         continue;
       }
-      const uint32_t i = bucket[taken_++];
+      const uint32_t i = (*bucket_)[taken_++];
       --waiting_;
-      if (state_[i] != 0) continue;  // Queued again with a shorter distance and done then.
-      state_[i] = 1;
+      if (words_[i] < kWaiting) continue;  // Queued again with a shorter distance and done then.
+      words_[i] &= ~kWaiting;
       return i;
     }
     return -1;
@@ -94,76 +111,95 @@ class Front {
   /// upwind scheme) and queues it when that is shorter. Returns whether it is.
   /// `at` is the position of `i`: callers know it, and divisions are what costs here.
   bool relax(int64_t i, const image::Index3& at, float cost) {
-    std::array<float, 3> value{}, width{};
-    int count = 0;
+    std::array<uint32_t, 3> nearest{};
     for (size_t a = 0; a < 3; ++a) {
-      float nearest = std::numeric_limits<float>::infinity();
       const int64_t stride = lattice_.stride[a];
-      if (at[a] > 0 && done(i - stride)) nearest = distance(i - stride);
-      if (at[a] + 1 < lattice_.size[a] && done(i + stride)) {
-        nearest = std::min(nearest, distance(i + stride));
-      }
-      if (std::isinf(nearest)) continue;
-      // Sorted by value.
-      int slot = count++;
-      for (; slot > 0 && value[static_cast<size_t>(slot) - 1] > nearest; --slot) {
-        value[static_cast<size_t>(slot)] = value[static_cast<size_t>(slot) - 1];
-        width[static_cast<size_t>(slot)] = width[static_cast<size_t>(slot) - 1];
-      }
-      value[static_cast<size_t>(slot)] = nearest;
-      width[static_cast<size_t>(slot)] = lattice_.step[a];
+      const uint32_t before = at[a] > 0 ? words_[i - stride] : FrontScratch::kUnmet;
+      const uint32_t after =
+          at[a] + 1 < lattice_.size[a] ? words_[i + stride] : FrontScratch::kUnmet;
+      nearest[a] = std::min(before, after);
     }
-    if (count == 0) return false;
-    const float solved = solve(value, width, count, cost);
-    float& old = distance_[static_cast<size_t>(i)];
-    if (solved >= old) return false;
-    if (std::isinf(old)) touched_.push_back(static_cast<uint32_t>(i));
-    old = solved;
-    const auto bucket = std::max(now_, static_cast<size_t>(solved / kBucket));
-    buckets_[std::min(bucket, now_ + buckets_.size() - 1) % buckets_.size()].push_back(
+    return improve(i, nearest, cost);
+  }
+
+  /// The same for a voxel with neighbours on all sides.
+  bool relax_inner(int64_t i, float cost) {
+    std::array<uint32_t, 3> nearest{};
+    for (size_t a = 0; a < 3; ++a) {
+      const int64_t stride = lattice_.stride[a];
+      nearest[a] = std::min(words_[i - stride], words_[i + stride]);
+    }
+    return improve(i, nearest, cost);
+  }
+
+ private:
+  static constexpr uint32_t kWaiting = 0x80000000U;
+  static constexpr float kBucket = 0.01F;
+
+  static float value_of(uint32_t word) {
+    float value;
+    std::memcpy(&value, &word, sizeof value);
+    return value;
+  }
+
+  bool improve(int64_t i, std::array<uint32_t, 3> nearest, float cost) {
+    std::array<float, 3> weight = inverse_squares_;
+    // Sorted; those of axes without a done neighbour come last.
+    const auto order = [&](size_t a, size_t b) {
+      if (nearest[b] >= nearest[a]) return;
+      std::swap(nearest[a], nearest[b]);
+      std::swap(weight[a], weight[b]);
+    };
+    order(0, 1);
+    order(1, 2);
+    order(0, 1);
+    if (nearest[0] >= kWaiting) return false;
+    const float solved = solve(nearest, weight, cost);
+    uint32_t word;
+    std::memcpy(&word, &solved, sizeof word);
+    const uint32_t old = words_[i];
+    if (word >= (old & ~kWaiting)) return false;
+    if (old == FrontScratch::kUnmet) touched_.push_back(static_cast<uint32_t>(i));
+    words_[i] = word | kWaiting;
+    const auto bucket = static_cast<size_t>(solved * (1.0F / kBucket));
+    const size_t ahead = bucket <= now_ ? 0 : std::min(bucket - now_, buckets_.size() - 1);
+    const size_t slot = slot_ + ahead;
+    buckets_[slot < buckets_.size() ? slot : slot - buckets_.size()].push_back(
         static_cast<uint32_t>(i));
     ++waiting_;
     return true;
   }
 
- private:
-  void reset() {
-    for (const uint32_t i : touched_) {
-      distance_[i] = std::numeric_limits<float>::infinity();
-      state_[i] = 0;
-    }
-  }
-
-  static constexpr float kBucket = 0.01F;
-
-  // Largest root of sum ((D - value) / width)^2 = cost^2 over the axes that come before it.
-  static float solve(const std::array<float, 3>& value,
-                     const std::array<float, 3>& width,
-                     int count,
+  // Largest root of sum weight (D - value)^2 = cost^2 over the axes that come before it.
+  static float solve(const std::array<uint32_t, 3>& nearest,
+                     const std::array<float, 3>& weight,
                      float cost) {
-    float best = value[0] + width[0] * cost;
-    float a = 0.0F, b = 0.0F, c = -cost * cost;
-    for (int k = 0; k < count; ++k) {
-      const auto i = static_cast<size_t>(k);
-      if (k > 0 && best <= value[i]) break;
-      const float w = 1.0F / (width[i] * width[i]);
+    const float first = value_of(nearest[0]);
+    float best = first + cost / std::sqrt(weight[0]);
+    // Values are taken relative to the first: no digits are lost far from the seeds.
+    float a = weight[0], b = 0.0F, c = -cost * cost;
+    for (size_t k = 1; k < 3; ++k) {
+      if (nearest[k] >= kWaiting) break;
+      const float value = value_of(nearest[k]);
+      if (best <= value) break;
+      const float w = weight[k], d = value - first;
       a += w;
-      b += w * value[i];
-      c += w * value[i] * value[i];
-      if (k == 0) continue;
+      b += w * d;
+      c += w * d * d;
       const float inside = b * b - a * c;
       if (inside < 0.0F) break;
-      best = std::min(best, (b + std::sqrt(inside)) / a);
+      best = std::min(best, first + (b + std::sqrt(inside)) / a);
     }
     return best;
   }
 
   const Lattice& lattice_;
-  std::span<float> distance_;
-  std::span<uint8_t> state_;
+  uint32_t* words_;
+  std::array<float, 3> inverse_squares_{};
   std::vector<std::vector<uint32_t>> buckets_;
+  std::vector<uint32_t>* bucket_;  ///< That of now_, in slot_.
   std::vector<uint32_t> touched_;
-  size_t now_ = 0, taken_ = 0, waiting_ = 0;
+  size_t now_ = 0, slot_ = 0, taken_ = 0, waiting_ = 0;
 };
 
 }  // namespace voxloom::infer::geodesic

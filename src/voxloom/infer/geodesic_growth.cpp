@@ -2,9 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
-
-#include "voxloom/infer/geodesic_front.h"
 
 namespace voxloom::infer::geodesic {
 namespace {
@@ -53,12 +50,6 @@ LocalCost::LocalCost(const Field& field, const Appearance& appearance, const Cos
       bins_per_unit_(static_cast<float>(appearance.bins_per_unit)),
       last_bin_(static_cast<float>(foreign_.empty() ? 0 : foreign_.size() - 1)) {}
 
-void FrontScratch::fit(size_t voxels) {
-  if (distance.size() == voxels) return;
-  distance.assign(voxels, std::numeric_limits<float>::infinity());
-  state.assign(voxels, 0);
-}
-
 Growth grow(const Field& field,
             const image::Index3& volume_size,
             std::span<const int64_t> seeds,
@@ -70,7 +61,7 @@ Growth grow(const Field& field,
   const Lattice lattice(field.size, field.spacing_mm);
   scratch.fit(field.smooth.size());
   Growth growth;
-  Front front(lattice, scratch.distance, scratch.state, lattice.longest() * cost.highest());
+  Front front(lattice, scratch, lattice.longest() * cost.highest());
   for (const int64_t i : seeds) {
     const int64_t slice = field.region.lo[2] + lattice.position(i)[2];
     if (slice < slices[0] || slice > slices[1]) continue;
@@ -78,34 +69,60 @@ Growth grow(const Field& field,
   }
   // Faces of the front: their area and area times edge strength.
   double area = 0.0, strength = 0.0;
-  const std::array<double, 3> face = lattice.face_areas();
+  std::array<float, 3> face{};
+  for (size_t a = 0; a < 3; ++a) face[a] = static_cast<float>(lattice.face_areas()[a]);
+  // Two voxels from every side of the field and of the range: no neighbour needs a look at these.
+  image::Index3 inner_lo{2, 2, std::max<int64_t>(2, slices[0] - field.region.lo[2] + 1)};
+  image::Index3 inner_hi{field.size[0] - 3,
+                         field.size[1] - 3,
+                         std::min(field.size[2] - 3, slices[1] - field.region.lo[2] - 1)};
+  const auto is_inner = [&](const image::Index3& at) {
+    return at[0] >= inner_lo[0] && at[0] <= inner_hi[0] && at[1] >= inner_lo[1] &&
+           at[1] <= inner_hi[1] && at[2] >= inner_lo[2] && at[2] <= inner_hi[2];
+  };
   float best = 0.0F;
   size_t best_at = 0;
   for (int64_t i = front.pop(); i >= 0; i = front.pop()) {
     const auto at = lattice.position(i);
     const float here = field.edge[static_cast<size_t>(i)];
-    for (size_t a = 0; a < 3; ++a) {
-      for (const int64_t side : {int64_t{-1}, int64_t{1}}) {
-        const int64_t c = at[a] + side;
-        const int64_t slice = field.region.lo[2] + c;
-        if (a == 2 && (slice < slices[0] || slice > slices[1])) continue;
-        if (c < 0 || c >= field.size[a]) {
-          const int64_t outside = field.region.lo[a] + c;
-          if (outside >= 0 && outside < volume_size[a]) growth.touched_side = true;
-          continue;
+    // Sums of this voxel's faces: float is exact enough for six, and quick.
+    if (is_inner(at)) {
+      float more_area = 0.0F, more_strength = 0.0F;
+      for (size_t a = 0; a < 3; ++a) {
+        for (const int64_t n : {i - lattice.stride[a], i + lattice.stride[a]}) {
+          if (!blocked.empty() && blocked[static_cast<size_t>(n)] != 0) continue;
+          const float sign = front.done(n) ? -face[a] : face[a];
+          more_area += sign;
+          more_strength += sign * (here + field.edge[static_cast<size_t>(n)]);
+          if (sign > 0.0F) front.relax_inner(n, cost(n));
         }
-        const int64_t n = i + side * lattice.stride[a];
-        if (!blocked.empty() && blocked[static_cast<size_t>(n)] != 0) continue;
-        const double edge = 0.5 * (static_cast<double>(here) + field.edge[static_cast<size_t>(n)]);
-        if (front.done(n)) {
-          area -= face[a];
-          strength -= face[a] * edge;
-        } else {
-          area += face[a];
-          strength += face[a] * edge;
-          auto next = at;
-          next[a] = c;
-          front.relax(n, next, cost(n));
+      }
+      area += static_cast<double>(more_area);
+      strength += 0.5 * static_cast<double>(more_strength);
+    } else {
+      for (size_t a = 0; a < 3; ++a) {
+        for (const int64_t side : {int64_t{-1}, int64_t{1}}) {
+          const int64_t c = at[a] + side;
+          const int64_t slice = field.region.lo[2] + c;
+          if (a == 2 && (slice < slices[0] || slice > slices[1])) continue;
+          if (c < 0 || c >= field.size[a]) {
+            const int64_t outside = field.region.lo[a] + c;
+            if (outside >= 0 && outside < volume_size[a]) growth.touched_side = true;
+            continue;
+          }
+          const int64_t n = i + side * lattice.stride[a];
+          if (!blocked.empty() && blocked[static_cast<size_t>(n)] != 0) continue;
+          const float edge = 0.5F * (here + field.edge[static_cast<size_t>(n)]);
+          if (front.done(n)) {
+            area -= face[a];
+            strength -= face[a] * edge;
+          } else {
+            area += face[a];
+            strength += face[a] * edge;
+            auto next = at;
+            next[a] = c;
+            front.relax(n, next, cost(n));
+          }
         }
       }
     }

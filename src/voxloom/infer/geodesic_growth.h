@@ -8,6 +8,7 @@
 
 #include "voxloom/core/cancel.h"
 #include "voxloom/infer/geodesic_field.h"
+#include "voxloom/infer/geodesic_front.h"
 
 namespace voxloom::infer::geodesic {
 
@@ -63,14 +64,6 @@ struct Growth {
   std::vector<uint32_t> order;  ///< Field indices; prefixes are the level sets.
   std::vector<float> score;     ///< Mean edge strength along the front of each prefix.
   bool touched_side = false;    ///< Came to a side of the field that is no side of the volume.
-};
-
-/// Scratch memory of the front, kept between calls and reset by what was touched.
-class FrontScratch {
- public:
-  std::vector<float> distance;
-  std::vector<uint8_t> state;
-  void fit(size_t voxels);
 };
 
 /// Grows a front from `seeds` by geodesic distance until it has clearly left the object.

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
 
 #include "voxloom/core/parallel.h"
 #include "voxloom/image/components.h"
@@ -231,14 +230,14 @@ void share(Patch& patch,
   const Lattice lattice(size, field.spacing_mm);
   const auto depth = depth_in(patch, field.spacing_mm);
   const double finest = *std::min_element(field.spacing_mm.begin(), field.spacing_mm.end());
-  std::vector<float> distance(patch.mask.size(), std::numeric_limits<float>::infinity());
-  std::vector<uint8_t> state(patch.mask.size(), 0);
+  FrontScratch scratch;
+  scratch.fit(patch.mask.size());
   std::vector<uint16_t> owner(patch.mask.size(), 0);
   std::vector<LocalCost> costs;
   for (const auto& claim : claims) costs.emplace_back(field, claim.appearance, CostWeights{});
   constexpr float kNarrow = 3.0F;
   const float highest = costs.empty() ? 1.0F : costs[0].highest() + kNarrow;
-  Front front(lattice, distance, state, lattice.longest() * highest);
+  Front front(lattice, scratch, lattice.longest() * highest);
   for (size_t c = 0; c < claims.size(); ++c) {
     for (const auto& seed : claims[c].seeds) {
       if (!patch.contains(seed)) continue;
