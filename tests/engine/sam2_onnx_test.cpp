@@ -131,6 +131,39 @@ TEST_F(Sam2OnnxGolden, DecoderGivesTheOriginalMasksAndPointers) {
   }
 }
 
+TEST(EfficientTamGoldenOnnx, EncodersGiveTheOriginalFeatures) {
+  if (!has_openvino()) GTEST_SKIP() << "this build has no OpenVINO";
+  const torch::NoGradGuard no_grad;
+  const StandIn stand_in(sam2::shrunken_efficienttam_options());
+  const at::Tensor image = sam2::golden_images().slice(0, 0, 1).contiguous();
+  for (const EngineKind engine : {EngineKind::kTorch, EngineKind::kOpenvino}) {
+    SCOPED_TRACE(std::string(engine_name(engine)));
+    const auto encoder = make_slice_encoder(
+        stand_in.source(), {.engine = engine, .precision = Precision::kF32}, FileCache({}));
+    const sam2::SliceFeatures found = encoder->encode(image);
+    EXPECT_LT(max_difference(found.f2, golden("efficienttam/small.npz", "f2")), kGoldenTolerance);
+    EXPECT_FALSE(found.f0.defined());
+  }
+}
+
+TEST(EfficientTamGoldenOnnx, DecoderGivesTheOriginalMasks) {
+  if (!has_openvino()) GTEST_SKIP() << "this build has no OpenVINO";
+  const torch::NoGradGuard no_grad;
+  const StandIn stand_in(sam2::shrunken_efficienttam_options());
+  const at::Tensor f2 = golden("efficienttam/small.npz", "f2");
+  Decoder decoder(stand_in);
+  const auto out = decoder(f2 + stand_in.network->no_mem_embed.view({1, -1, 1, 1}),
+                           {},
+                           torch::tensor({42.5F, 51.25F}).view({1, 1, 2}),
+                           torch::ones({1, 1}));
+  EXPECT_LT(max_difference(out.at("masks").slice(1, 1),
+                           golden("efficienttam/small.npz", "heads.pt1.low_multi")),
+            kGoldenTolerance);
+  EXPECT_LT(max_difference(out.at("ious").slice(1, 1),
+                           golden("efficienttam/small.npz", "heads.pt1.ious")),
+            kGoldenTolerance);
+}
+
 class Sam2OnnxVariant : public testing::TestWithParam<std::string> {
  protected:
   void SetUp() override {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstdlib>
 #include <limits>
+#include <map>
 
 #include <torch/torch.h>
 
@@ -32,11 +33,30 @@ weights::StateDict golden_state(const Sam2Options& options, float object_bias) {
 }
 
 Sam2 golden_model(float object_bias) {
-  const Sam2Options options = shrunken_options();
+  return stand_in_model(shrunken_options(), object_bias);
+}
+
+Sam2 stand_in_model(const Sam2Options& options, float object_bias) {
   Sam2 model(options);
   tensor::load_state_dict(*model, golden_state(options, object_bias), "golden weights");
   model->eval();
   return model;
+}
+
+Sam2Options shrunken_efficienttam_options() {
+  Sam2Options options = variant_options("efficienttam_ti_512");
+  options.variant = "shrunken_efficienttam";
+  options.image_size = 128;
+  options.vit.embed_dim = 48;
+  options.vit.num_heads = 3;
+  options.vit.depth = 4;
+  options.vit.window = 5;
+  options.vit.global_blocks = {1, 3};
+  options.d_model = 64;
+  options.memory_dim = 16;
+  options.memory_layers = 2;
+  options.memory_ffn = 96;
+  return options;
 }
 
 at::Tensor golden_images() {
@@ -44,17 +64,23 @@ at::Tensor golden_images() {
 }
 
 at::Tensor golden(const std::string& name) {
-  static const std::vector<NamedArray> arrays = [] {
+  return golden("medsam2/small.npz", name);
+}
+
+at::Tensor golden(const std::string& file, const std::string& name) {
+  static std::map<std::string, std::vector<NamedArray>> files;
+  auto it = files.find(file);
+  if (it == files.end()) {
     const char* folder = std::getenv("VOXLOOM_GOLDEN_DIR");
-    return read_npz(std::string(folder != nullptr ? folder : VOXLOOM_DEFAULT_GOLDEN_DIR) +
-                    "/medsam2/small.npz");
-  }();
-  for (const NamedArray& array : arrays) {
+    const std::string root = folder != nullptr ? folder : VOXLOOM_DEFAULT_GOLDEN_DIR;
+    it = files.emplace(file, read_npz(root + "/" + file)).first;
+  }
+  for (const NamedArray& array : it->second) {
     if (array.name != name) continue;
     const auto values = array.as<float>();
     return torch::tensor(at::ArrayRef<float>(values.data(), values.size())).view(array.shape);
   }
-  throw Error(ErrorCode::kNotFound, format("golden array '{}' must exist", name));
+  throw Error(ErrorCode::kNotFound, format("golden array '{}' must exist in '{}'", name, file));
 }
 
 double max_difference(const at::Tensor& a, const at::Tensor& b) {

@@ -20,11 +20,18 @@ namespace voxloom::models::sam2 {
 /// The shrunken network with those weights, ready for inference.
 [[nodiscard]] Sam2 golden_model(float object_bias = 5.0F);
 
+/// The shrunken EfficientTAM of efficienttam/small.npz (tests/golden/make_efficienttam.py).
+[[nodiscard]] Sam2Options shrunken_efficienttam_options();
+
+/// A network with stand-in weights, ready for inference.
+[[nodiscard]] Sam2 stand_in_model(const Sam2Options& options, float object_bias = 5.0F);
+
 /// The golden file's 12 slices, [12, 3, 128, 128].
 [[nodiscard]] at::Tensor golden_images();
 
-/// Array `name` of medsam2/small.npz.
+/// Array `name` of medsam2/small.npz, or of another file in the golden folder.
 [[nodiscard]] at::Tensor golden(const std::string& name);
+[[nodiscard]] at::Tensor golden(const std::string& file, const std::string& name);
 
 /// Largest |a - b|; infinite when the shapes differ.
 [[nodiscard]] double max_difference(const at::Tensor& a, const at::Tensor& b);
