@@ -23,8 +23,12 @@ namespace voxloom::infer {
 /// A box on one slice gives a mask there by two-class histograms of its middle and its
 /// surroundings; a mask is taken as it is on its slice; both then grow as a click does. Without a
 /// mask, boxes bound the object: on the slices of a box it stays inside; on other slices within
-/// twice the width and height of a flat box. Range, `clip_box`, `max_slices`,
-/// `slice_range`, `extend`, `direction` on one key slice and `components` follow prompt_plan.h.
+/// half as much again as the width and height of a flat box, and it ends where only that bound
+/// ends it (geodesic_box.h). Range, `clip_box`, `max_slices`, `slice_range`, `extend`, `direction`
+/// on one key slice and `components` follow prompt_plan.h.
+///
+/// Where the best border of a click is faint, 20 mm around it are kept, and a note says so; a note
+/// also tells of a region with a quarter of the volume.
 /// Growth has no direction: two-ended runs have one result, so no voxel is uncertain and `merge`
 /// changes nothing.
 ///

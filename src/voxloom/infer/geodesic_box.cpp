@@ -162,4 +162,87 @@ BoxContent look_into_box(const Field& field, const Rect& box, int64_t z) {
   return content;
 }
 
+std::vector<Rect> reach_of(const std::vector<BoxPrompt>& boxes,
+                           int64_t z,
+                           const image::Vec3& spacing_mm) {
+  std::vector<Rect> reach;
+  for (const auto& box : boxes) {
+    if (z >= box.lo[2] && z <= box.hi[2]) {
+      reach.push_back({box.lo[0], box.lo[1], box.hi[0], box.hi[1]});
+    }
+  }
+  if (!reach.empty()) return reach;
+  for (const auto& box : boxes) {
+    if (box.lo[2] < box.hi[2]) continue;
+    const double away_mm = static_cast<double>(std::abs(z - box.lo[2])) * spacing_mm[2];
+    std::array<int64_t, 2> more{};
+    for (size_t a = 0; a < 2; ++a) {
+      const auto most = (box.hi[a] - box.lo[a] + 4) / 4;
+      more[a] = std::min(most, 1 + static_cast<int64_t>(away_mm / spacing_mm[a]));
+    }
+    reach.push_back(
+        {box.lo[0] - more[0], box.lo[1] - more[1], box.hi[0] + more[0], box.hi[1] + more[1]});
+  }
+  return reach;
+}
+
+bool cut_unbounded_slices(Patch& patch,
+                          const std::vector<BoxPrompt>& boxes,
+                          const image::Vec3& spacing_mm) {
+  if (boxes.empty() || patch.mask.empty()) return false;
+  constexpr double kMostUnseen = 1.0 / 3.0;
+  int64_t first = boxes.front().lo[2], last = boxes.front().hi[2];
+  for (const auto& box : boxes) {
+    first = std::min(first, box.lo[2]);
+    last = std::max(last, box.hi[2]);
+  }
+  const auto size = patch.region.size();
+  const auto slice_of = [&](int64_t z) {
+    return patch.mask.data() + (z - patch.region.lo[2]) * size[0] * size[1];
+  };
+  const auto lost = [&](int64_t z) {
+    const auto reach = reach_of(boxes, z, spacing_mm);
+    const uint8_t* slice = slice_of(z);
+    int64_t border = 0, unseen = 0;
+    const auto face = [&](int64_t x, int64_t y) {
+      if (x >= 0 && x < size[0] && y >= 0 && y < size[1] && slice[y * size[0] + x] != 0) return;
+      ++border;
+      unseen += std::none_of(reach.begin(), reach.end(), [&](const Rect& rect) {
+        return rect.contains(patch.region.lo[0] + x, patch.region.lo[1] + y);
+      });
+    };
+    for (int64_t y = 0; y < size[1]; ++y) {
+      for (int64_t x = 0; x < size[0]; ++x) {
+        if (slice[y * size[0] + x] == 0) continue;
+        face(x - 1, y);
+        face(x + 1, y);
+        face(x, y - 1);
+        face(x, y + 1);
+      }
+    }
+    return static_cast<double>(unseen) > kMostUnseen * static_cast<double>(border);
+  };
+  bool cut = false;
+  const auto walk = [&](int64_t from, int64_t end, int64_t step) {
+    bool gone = false;
+    for (int64_t z = from; z != end + step; z += step) {
+      if (z < patch.region.lo[2] || z > patch.region.hi[2]) continue;
+      gone = gone || lost(z);
+      if (gone) std::fill_n(slice_of(z), size[0] * size[1], uint8_t{0});
+    }
+    cut = cut || gone;
+  };
+  if (last < patch.region.hi[2]) walk(last + 1, patch.region.hi[2], 1);
+  if (first > patch.region.lo[2]) walk(first - 1, patch.region.lo[2], -1);
+  return cut;
+}
+
+double ball_of(size_t pixels, const image::Vec3& spacing_mm) {
+  const double area = static_cast<double>(pixels) * spacing_mm[0] * spacing_mm[1];
+  // 4/3 pi r^3 with pi r^2 = area; of slices thicker than that, one.
+  const double volume = 0.7523 * std::pow(area, 1.5);
+  return std::max(static_cast<double>(pixels),
+                  volume / (spacing_mm[0] * spacing_mm[1] * spacing_mm[2]));
+}
+
 }  // namespace voxloom::infer::geodesic

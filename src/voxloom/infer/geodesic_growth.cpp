@@ -19,8 +19,20 @@ constexpr float kClearlyWorse = 0.75F;
 constexpr float kMuchWorse = 0.5F;
 // Among level sets of nearly the best score the smaller one is the object.
 constexpr float kNearlyBest = 0.97F;
+// Where the size is expected: level sets of more than so many times that lose, by this exponent.
+constexpr double kSizeTolerance = 2.0;
+constexpr double kTooLarge = 0.15;
+
+double size_bonus(size_t voxels) {
+  return std::pow(static_cast<double>(voxels), kLarger);
+}
 
 }  // namespace
+
+double edge_along_border(const Growth& growth, size_t prefix) {
+  if (prefix == 0 || prefix > growth.score.size()) return 0.0;
+  return static_cast<double>(growth.score[prefix - 1]) / size_bonus(prefix);
+}
 
 Appearance measure(const Field& field, std::span<const int64_t> voxels) {
   std::vector<float> values;
@@ -81,7 +93,8 @@ Growth grow(const Field& field,
            at[1] <= inner_hi[1] && at[2] >= inner_lo[2] && at[2] <= inner_hi[2];
   };
   float best = 0.0F;
-  size_t best_at = 0;
+  size_t best_at = 0, next_bonus = 0;
+  double bonus = 1.0;
   for (int64_t i = front.pop(); i >= 0; i = front.pop()) {
     const auto at = lattice.position(i);
     const float here = field.edge[static_cast<size_t>(i)];
@@ -128,8 +141,11 @@ Growth grow(const Field& field,
     }
     growth.order.push_back(static_cast<uint32_t>(i));
     const size_t count = growth.order.size();
-    const auto score = static_cast<float>(strength / (std::max(area, 0.0) + kSmallFront) *
-                                          std::pow(static_cast<double>(count), kLarger));
+    if (count >= next_bonus) {
+      bonus = size_bonus(count);
+      next_bonus = count + 1 + count / 1024;  // It changes by less than 1e-4 until then.
+    }
+    const auto score = static_cast<float>(strength / (std::max(area, 0.0) + kSmallFront) * bonus);
     growth.score.push_back(score);
     if (score > best && count > seeds.size()) {
       best = score;
@@ -147,20 +163,30 @@ Growth grow(const Field& field,
   return growth;
 }
 
-size_t best_prefix(const Growth& growth, size_t seeds, size_t limit) {
+size_t best_prefix(const Growth& growth, size_t seeds, size_t limit, double expected) {
   const size_t count = std::min(limit, growth.order.size());
   if (count <= seeds) return count;
-  const auto first = growth.score.begin() + static_cast<std::ptrdiff_t>(seeds);
-  const auto last = growth.score.begin() + static_cast<std::ptrdiff_t>(count);
+  std::vector<float> judged;
+  std::span<const float> score(growth.score);
+  if (expected > 0.0) {
+    judged.assign(growth.score.begin(), growth.score.end());
+    const double most = kSizeTolerance * expected;
+    for (auto n = static_cast<size_t>(most); n < judged.size(); ++n) {
+      judged[n] *= static_cast<float>(std::pow(static_cast<double>(n + 1) / most, -kTooLarge));
+    }
+    score = judged;
+  }
+  const auto first = score.begin() + static_cast<std::ptrdiff_t>(seeds);
+  const auto last = score.begin() + static_cast<std::ptrdiff_t>(count);
   const float highest = *std::max_element(first, last);
   if (highest <= 0.0F) return count;
   // The first prefix that is nearly as good, then the best one of at most twice its size.
   const auto start =
       std::find_if(first, last, [highest](float s) { return s >= kNearlyBest * highest; });
-  const auto reach = std::min<std::ptrdiff_t>(2 * (start - growth.score.begin()) + 1,
-                                              static_cast<std::ptrdiff_t>(count));
-  const auto peak = std::max_element(start, std::max(start + 1, growth.score.begin() + reach));
-  return static_cast<size_t>(peak - growth.score.begin()) + 1;
+  const auto reach =
+      std::min<std::ptrdiff_t>(2 * (start - score.begin()) + 1, static_cast<std::ptrdiff_t>(count));
+  const auto peak = std::max_element(start, std::max(start + 1, score.begin() + reach));
+  return static_cast<size_t>(peak - score.begin()) + 1;
 }
 
 }  // namespace voxloom::infer::geodesic

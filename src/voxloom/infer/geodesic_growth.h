@@ -86,6 +86,13 @@ struct Growth {
                           const CancelToken& stop);
 
 /// How many voxels of `growth.order` make the best level set, among the first `limit`.
-[[nodiscard]] size_t best_prefix(const Growth& growth, size_t seeds, size_t limit);
+/// `expected`: about how many voxels the object should have; 0 when that is not known.
+[[nodiscard]] size_t best_prefix(const Growth& growth,
+                                 size_t seeds,
+                                 size_t limit,
+                                 double expected = 0.0);
+
+/// Mean edge strength, within [0, 1), along the border of the first `prefix` voxels.
+[[nodiscard]] double edge_along_border(const Growth& growth, size_t prefix);
 
 }  // namespace voxloom::infer::geodesic

@@ -14,6 +14,12 @@ namespace {
 // compared with the best border of all; else the click only takes its share in a race.
 constexpr float kGoodEnough = 0.9F;
 constexpr int64_t kMargin = 5;
+// A click's best border with edges weaker than this is none: noise alone reaches 0.6, solids whose
+// contrast is below that of the noise 0.75.
+constexpr double kFaintBorder = 0.65;
+constexpr double kFaintReach_mm = 20.0;
+// A region with this share of the volume is worth a remark.
+constexpr double kLargeShare = 0.25;
 
 /// FNV-1a, for cache keys of masks.
 uint64_t hash_of(const std::vector<uint8_t>& bytes) {
@@ -77,6 +83,22 @@ Source GeodesicSession::source_of_click(const image::Index3& voxel) const {
     }
   }
   source.appearance = measure(field, around);
+  // A thin structure or a click beside a border: of mixed surroundings, what looks like the voxel
+  // that was clicked.
+  const float clicked = field.smooth[static_cast<size_t>(source.seeds.front())];
+  const auto unlike = [&](int64_t i) {
+    return std::abs(field.smooth[static_cast<size_t>(i)] - clicked);
+  };
+  constexpr double kMixed = 5.0;
+  constexpr size_t kFewest = 5;
+  while (source.appearance.spread > kMixed * field.noise && around.size() >= 2 * kFewest) {
+    const auto half = around.begin() + static_cast<std::ptrdiff_t>(around.size() / 2);
+    std::nth_element(around.begin(), half, around.end(), [&](int64_t a, int64_t b) {
+      return std::pair(unlike(a), a) < std::pair(unlike(b), b);
+    });
+    around.erase(half, around.end());
+    source.appearance = measure(field, around);
+  }
   return source;
 }
 
@@ -92,6 +114,7 @@ std::vector<Source> GeodesicSession::sources_of(const ObjectPrompt& object) cons
     source.z = (box.lo[2] + box.hi[2]) / 2;
     source.box = Rect{box.lo[0], box.lo[1], box.hi[0], box.hi[1]};
     auto content = look_into_box(field, *source.box, source.z);
+    source.expected = ball_of(content.pixels.size(), field.spacing_mm);
     source.seeds = eroded(content.pixels, field.size[0]);
     source.appearance = std::move(content.appearance);
     for (const int64_t edge : {box.lo[0], box.lo[1], box.hi[0], box.hi[1], box.lo[2], box.hi[2]}) {
@@ -123,20 +146,7 @@ void GeodesicSession::block_outside_boxes(const std::vector<BoxPrompt>& boxes,
   const Field& field = *field_;
   const auto& lo = field.region.lo;
   for (int64_t z = 0; z < field.size[2]; ++z) {
-    // On the slices of a box: inside it. On others: near the footprint of a flat box.
-    std::vector<Rect> allowed;
-    for (const auto& box : boxes) {
-      if (z + lo[2] >= box.lo[2] && z + lo[2] <= box.hi[2]) {
-        allowed.push_back({box.lo[0], box.lo[1], box.hi[0], box.hi[1]});
-      }
-    }
-    if (allowed.empty()) {
-      for (const auto& box : boxes) {
-        if (box.lo[2] < box.hi[2]) continue;
-        const int64_t dx = (box.hi[0] - box.lo[0] + 1) / 2, dy = (box.hi[1] - box.lo[1] + 1) / 2;
-        allowed.push_back({box.lo[0] - dx, box.lo[1] - dy, box.hi[0] + dx, box.hi[1] + dy});
-      }
-    }
+    const auto allowed = reach_of(boxes, z + lo[2], field.spacing_mm);
     for (int64_t y = 0; y < field.size[1]; ++y) {
       uint8_t* row = blocked.data() + (z * field.size[1] + y) * field.size[0];
       for (int64_t x = 0; x < field.size[0]; ++x) {
@@ -199,6 +209,45 @@ std::vector<image::Index3> GeodesicSession::rivals_of(size_t object) const {
   return rivals;
 }
 
+size_t GeodesicSession::judge_click(const Source& source, const Growth& growth, size_t prefix) {
+  const Field& field = *field_;
+  const auto seed = positions(source.seeds).front();
+  if (prefix > 1 && edge_along_border(growth, prefix) < kFaintBorder) {
+    // Nothing says where it ends: what is near, instead of all that can be reached.
+    const auto far = [&](uint32_t i) {
+      const auto at = positions({i}).front();
+      double squares = 0.0;
+      for (size_t a = 0; a < 3; ++a) {
+        const double d = static_cast<double>(at[a] - seed[a]) * field.spacing_mm[a];
+        squares += d * d;
+      }
+      return squares > kFaintReach_mm * kFaintReach_mm;
+    };
+    const auto last = growth.order.begin() + static_cast<std::ptrdiff_t>(prefix);
+    const auto end = std::find_if(growth.order.begin(), last, far);
+    notes_.push_back(
+        format("click {},{},{}: no clear border was found; at most {:.0f} mm around it are kept: "
+               "add a click or a box",
+               seed[0],
+               seed[1],
+               seed[2],
+               kFaintReach_mm));
+    return std::max<size_t>(1, static_cast<size_t>(end - growth.order.begin()));
+  }
+  const double share =
+      static_cast<double>(prefix) / static_cast<double>(volume_->geometry().voxel_count());
+  if (share > kLargeShare) {
+    notes_.push_back(format(
+        "click {},{},{}: the clearest border holds {:.0f} % of the volume; if less was meant, add "
+        "a box or a negative click",
+        seed[0],
+        seed[1],
+        seed[2],
+        100.0 * share));
+  }
+  return prefix;
+}
+
 GeodesicSession::SourceRegion GeodesicSession::region_of(const Source& source,
                                                          const Domain& domain,
                                                          const std::vector<image::Index3>& rivals,
@@ -223,7 +272,8 @@ GeodesicSession::SourceRegion GeodesicSession::region_of(const Source& source,
   found->second.used = true;
   const Growth& growth = found->second.growth;
   const size_t seeds = source.seeds.size();
-  const size_t prefix = best_prefix(growth, seeds, growth.order.size());
+  size_t prefix = best_prefix(growth, seeds, growth.order.size(), source.expected);
+  if (source.kind == Source::Kind::kClick) prefix = judge_click(source, growth, prefix);
   size_t limit = prefix;
   for (const auto& rival : rivals) {
     const auto at = static_cast<uint32_t>(field.index(rival));
@@ -232,7 +282,7 @@ GeodesicSession::SourceRegion GeodesicSession::region_of(const Source& source,
   }
   size_t bound = prefix;
   if (limit < prefix && limit > seeds) {
-    const size_t below = best_prefix(growth, seeds, limit);
+    const size_t below = best_prefix(growth, seeds, limit, source.expected);
     if (growth.score[below - 1] >= kGoodEnough * growth.score[prefix - 1]) bound = below;
   }
   SourceRegion region;
@@ -333,6 +383,13 @@ RunMask GeodesicSession::segment_object(size_t index,
   if (disputed) share(patch, claims, field, stop);
   if (bounded) intersect(patch, bound);
   finish_patch(patch, object, sources, domain.blocked, options, stop);
+  // After the border was made smooth: a cut end is no border.
+  if (object.masks.empty() && cut_unbounded_slices(patch, object.boxes, field.spacing_mm)) {
+    notes_.push_back(
+        format("object '{}': no clear border was found on slices away from the box; it ends before "
+               "them: add a box or a click there",
+               object.name));
+  }
 
   const int64_t width = volume_->geometry().size[0], height = volume_->geometry().size[1];
   const auto size = patch.region.size();

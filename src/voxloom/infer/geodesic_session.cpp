@@ -171,6 +171,7 @@ SegmentResult GeodesicSession::run(const SegmentOptions& options,
   for (;;) {
     merged.clear();
     touched_side_ = false;
+    notes_.clear();
     for (auto& [key, cached] : growths_) cached.used = false;
     for (size_t k = 0; k < objects_.size(); ++k) {
       MergedMask mask;
@@ -188,6 +189,7 @@ SegmentResult GeodesicSession::run(const SegmentOptions& options,
   progress.advance(static_cast<int64_t>(objects_.size()));
   progress.end();
   report.times_s.emplace_back("segment", watch.lap());
+  report.notes.insert(report.notes.end(), notes_.begin(), notes_.end());
   for (const auto& object : merged) {
     if (object.mask.certain.empty()) {
       report.notes.push_back(format("object '{}': no voxel was selected", object.name));

@@ -23,6 +23,7 @@ struct Source {
   std::vector<uint8_t> slice_mask;  ///< kMask, kBox: what is known of that slice, [H, W].
   std::optional<Rect> box;          ///< kBox.
   Appearance appearance;
+  double expected = 0.0;  ///< kBox: about how many voxels the object has.
 
   [[nodiscard]] std::string key() const;  ///< The same for equal sources.
 };
@@ -72,6 +73,9 @@ class GeodesicSession : public SegmentSession {
                                                  const SegmentOptions& options) const;
   void block_outside_boxes(const std::vector<BoxPrompt>& boxes,
                            std::vector<uint8_t>& blocked) const;
+  /// The prefix of a click's growth to use in place of `prefix`, the best one; says so in notes_
+  /// when no border was clear or the region is very large.
+  [[nodiscard]] size_t judge_click(const Source& source, const Growth& growth, size_t prefix);
   /// The region of one source, from its growth.
   [[nodiscard]] SourceRegion region_of(const Source& source,
                                        const Domain& domain,
@@ -103,6 +107,7 @@ class GeodesicSession : public SegmentSession {
   FrontScratch scratch_;
   std::map<std::string, Cached> growths_;  ///< Of the present field; those in use only.
   bool touched_side_ = false;              ///< An object came to a side of the field in this run.
+  std::vector<std::string> notes_;         ///< Of this run, about the objects' borders.
   SegmentOptions last_options_;
   std::vector<RunMask> masks_;  ///< Of the present prompts; empty: not computed yet.
 };
