@@ -2,12 +2,12 @@
 # (find_package(voxloom), voxloom::voxloom), examples and licences.
 include(CMakePackageConfigHelpers)
 
-# Where a library looks for libtorch, OpenVINO and oneTBB: beside itself (lib/torch and
+# Where a file looks for libtorch, OpenVINO, oneTBB and the like: beside itself (lib/torch and
 # lib/openvino, for packages that carry them), then where this build found them. The build tree has
 # the same layout and gets the same list: a list that CMake rewrites at install time ends with an
 # empty entry before that, which the loader takes for the working folder.
-function(voxloom_install_library target)
-  set(folders "$ORIGIN")
+function(voxloom_search_folders target)
+  set(folders)
   foreach(found IN LISTS ARGN)
     if(found IN_LIST CMAKE_CXX_IMPLICIT_LINK_DIRECTORIES)
       continue()
@@ -16,6 +16,7 @@ function(voxloom_install_library target)
   endforeach()
   list(REMOVE_DUPLICATES folders)
   set_target_properties(${target} PROPERTIES INSTALL_RPATH "${folders}"
+                                             INSTALL_RPATH_USE_LINK_PATH ON
                                              BUILD_WITH_INSTALL_RPATH ON)
 endfunction()
 
@@ -23,6 +24,9 @@ set(found_dirs)
 foreach(target TBB::tbb openvino::runtime)
   if(TARGET ${target})
     get_target_property(file ${target} IMPORTED_LOCATION_RELEASE)
+    if(NOT file)
+      get_target_property(file ${target} IMPORTED_LOCATION)
+    endif()
     if(file)
       get_filename_component(dir ${file} DIRECTORY)
       list(APPEND found_dirs ${dir})
@@ -30,17 +34,16 @@ foreach(target TBB::tbb openvino::runtime)
   endif()
 endforeach()
 
-voxloom_install_library(voxloom "$ORIGIN/openvino" ${found_dirs})
+voxloom_search_folders(voxloom "$ORIGIN" "$ORIGIN/openvino" ${found_dirs})
 target_include_directories(voxloom PUBLIC $<INSTALL_INTERFACE:include>)
 install(TARGETS voxloom EXPORT voxloomTargets LIBRARY DESTINATION lib)
 if(VOXLOOM_ML)
   # Opened by name at run time, never linked by a program: not part of the CMake package.
-  voxloom_install_library(voxloom_ml "$ORIGIN/torch" "$ORIGIN/openvino" ${found_dirs}
-                                     ${torch_lib_dir})
+  voxloom_search_folders(voxloom_ml "$ORIGIN" "$ORIGIN/torch" "$ORIGIN/openvino" ${found_dirs}
+                                    ${torch_lib_dir})
   install(TARGETS voxloom_ml LIBRARY DESTINATION lib)
 endif()
-set_target_properties(voxloom_app PROPERTIES INSTALL_RPATH "$ORIGIN/../lib"
-                                             BUILD_WITH_INSTALL_RPATH ON)
+voxloom_search_folders(voxloom_app "$ORIGIN/../lib" ${found_dirs})
 install(TARGETS voxloom_app RUNTIME DESTINATION bin)
 
 get_property(all_headers GLOBAL PROPERTY VOXLOOM_HEADERS)

@@ -83,35 +83,41 @@ def dynamic(file):
     return re.findall(r"\(NEEDED\).*\[(.*?)\]", text), folders
 
 
-def runpath_errors(file, needed, folders):
+def resolved(file):
+    """What `ldd` says: all that the file pulls in, and the lines of what is missing."""
+    text = subprocess.run(["ldd", file], capture_output=True, text=True, check=True).stdout
+    missing = [f"{file.name}: {line.strip()}" for line in re.findall(r".*not found.*", text)]
+    return re.findall(r"^\s*(\S+) =>", text, re.M), missing
+
+
+def runpath_errors(file, pulled, folders):
     """Every absolute folder holds something that is needed: libtorch's own build script adds
     /lib/intel64 and the like, from where anybody's library would be taken."""
     return [
         f"{file.name}: RUNPATH names '{folder}', which holds nothing that it needs"
         for folder in folders
         if not folder.startswith("$ORIGIN")
-        and not (folder.startswith("/") and any((pathlib.Path(folder) / n).exists() for n in needed))
+        and not (folder.startswith("/") and any((pathlib.Path(folder) / n).exists() for n in pulled))
     ]
 
 
 def light_errors(file):
     """The light world and all that it pulls in: no torch, OpenVINO, BLAS, OpenMP."""
     needed, folders = dynamic(file)
+    pulled, missing = resolved(file)
     errors = [f"{file.name} needs {name}" for name in needed if BANNED_LIGHT.match(name)]
-    resolved = subprocess.run(["ldd", file], capture_output=True, text=True, check=True).stdout
-    pulled = re.findall(r"^\s*(\S+) =>", resolved, re.M)
     errors += [
         f"{file.name} pulls in {name}"
         for name in pulled
         if BANNED_LIGHT.match(name) or name.startswith("libvoxloom_ml")
     ]
-    errors += [f"{file.name}: {line.strip()}" for line in re.findall(r".*not found.*", resolved)]
-    return errors + runpath_errors(file, pulled, folders)
+    return errors + missing + runpath_errors(file, pulled, folders)
 
 
 def ml_errors(file):
     """libtorch and the light library by name; a BLAS of its own would take libtorch's calls."""
     needed, folders = dynamic(file)
+    pulled, missing = resolved(file)
     wanted = ("libvoxloom.so", "libtorch.so", "libtorch_cpu.so", "libc10.so")
     errors = [
         f"{file.name} must need {prefix}"
@@ -120,7 +126,7 @@ def ml_errors(file):
     ]
     blas = re.compile(r"lib(blas|cblas|lapack|openblas|mkl|gomp|iomp5|omp)\b")
     errors += [f"{file.name} needs {name}" for name in needed if blas.match(name)]
-    return errors + runpath_errors(file, needed, folders)
+    return errors + missing + runpath_errors(file, pulled, folders)
 
 
 def linked_errors(build):

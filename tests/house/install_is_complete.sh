@@ -28,7 +28,7 @@ if [ "$HAS_ML" = ON ]; then
 fi
 
 cmake -S "$SOURCE/tests/house/consumer" -B "$work/consumer" -DCMAKE_PREFIX_PATH="$prefix" \
-  -DCMAKE_CXX_COMPILER="$CXX" >"$work/consumer.log" 2>&1 || { cat "$work/consumer.log"; exit 1; }
+  -Dnlohmann_json_DIR="$JSON" -DCMAKE_CXX_COMPILER="$CXX" >"$work/consumer.log" 2>&1 || { cat "$work/consumer.log"; exit 1; }
 cmake --build "$work/consumer" >"$work/consumer.log" 2>&1 || { cat "$work/consumer.log"; exit 1; }
 # The bright cube of tests/house/image.nrrd is 4 x 4 x 4 voxels; its corners may be smoothed away.
 ends 0 "^(5[6-9]|6[0-4]) voxels$" "$work/consumer/consumer" "$image" 8 8 4
