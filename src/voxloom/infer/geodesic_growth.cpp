@@ -17,6 +17,10 @@ constexpr size_t kLookAtLeast = 30000;
 constexpr float kClearlyWorse = 0.75F;
 // ... or twice the best level set when it is much worse.
 constexpr float kMuchWorse = 0.5F;
+// ... or at once when a border was sure, edges nearly all around, and has been left behind: else
+// a vessel would lose to the head, whose border is a little weaker and a thousand times as large.
+constexpr double kSure = 0.8;
+constexpr double kLeftBehind = 0.75;
 // Among level sets of nearly the best score the smaller one is the object.
 constexpr float kNearlyBest = 0.97F;
 // Where the size is expected: level sets of more than so many times that lose, by this exponent.
@@ -94,7 +98,8 @@ Growth grow(const Field& field,
   };
   float best = 0.0F;
   size_t best_at = 0, next_bonus = 0;
-  double bonus = 1.0;
+  double bonus = 1.0, surest = 0.0;
+  size_t surest_at = 0;
   for (int64_t i = front.pop(); i >= 0; i = front.pop()) {
     const auto at = lattice.position(i);
     const float here = field.edge[static_cast<size_t>(i)];
@@ -145,8 +150,14 @@ Growth grow(const Field& field,
       bonus = size_bonus(count);
       next_bonus = count + 1 + count / 1024;  // It changes by less than 1e-4 until then.
     }
-    const auto score = static_cast<float>(strength / (std::max(area, 0.0) + kSmallFront) * bonus);
+    const double plain = strength / (std::max(area, 0.0) + kSmallFront);
+    const auto score = static_cast<float>(plain * bonus);
     growth.score.push_back(score);
+    if (count > seeds.size() && plain > surest) {
+      surest = plain;
+      surest_at = count;
+    }
+    if (surest > kSure && plain < kLeftBehind * surest && count > 2 * surest_at) break;
     if (score > best && count > seeds.size()) {
       best = score;
       best_at = count;
