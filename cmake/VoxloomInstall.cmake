@@ -36,6 +36,8 @@ endforeach()
 
 voxloom_search_folders(voxloom "$ORIGIN" "$ORIGIN/openvino" ${found_dirs})
 target_include_directories(voxloom PUBLIC $<INSTALL_INTERFACE:include>)
+# GNU ld would look for what libvoxloom.so needs in turn, in the system's folders only.
+target_link_options(voxloom INTERFACE $<INSTALL_INTERFACE:LINKER:--allow-shlib-undefined>)
 install(TARGETS voxloom EXPORT voxloomTargets LIBRARY DESTINATION lib)
 if(VOXLOOM_ML)
   # Opened by name at run time, never linked by a program: not part of the CMake package.
