@@ -381,6 +381,102 @@ TEST(GeodesicTest, WindowClipsIntensities) {
   EXPECT_GE(dice(segment(s.image, {s.prompt}, options), s.truth), 0.95);
 }
 
+// A column that opens into a wide space of the same intensity, as the brain stem does: nothing but
+// the reach of the box would end the object there.
+TEST(GeodesicTest, FlatBoxDoesNotFollowTheObjectIntoASpaceWithoutBorder) {
+  auto s = make_solid(
+      "column and hall",
+      testing_solids::cube_of(64),
+      [](double x, double y, double z) { return x * x + y * y < 100 ? z > -28 : z > 6; },
+      5,
+      3);
+  ObjectPrompt prompt;
+  prompt.boxes = {{{21, 21, 20}, {42, 42, 20}}};
+  const auto session = open(s.image);
+  session->set_prompts({prompt});
+  const auto result = run(*session);
+  EXPECT_THAT(result.report.notes,
+              testing::Contains(testing::HasSubstr("slices away from the box; it ends before")));
+  const auto labels = labels_of(result);
+  int64_t column = 0, hall = 0;
+  for (size_t i = 0; i < labels.size(); ++i) (i / 4096 <= 38 ? column : hall) += labels[i];
+  EXPECT_NEAR(static_cast<double>(column), 314.0 * 34, 0.1 * 314 * 34);
+  EXPECT_LT(hall, 1500);
+}
+
+TEST(GeodesicTest, AClickWithoutBorderKeepsWhatIsNearAndSaysSo) {
+  image::Volume flat(testing_solids::cube_of(64), image::PixelType::kFloat32);
+  ObjectPrompt prompt;
+  prompt.points = {{{32, 32, 32}, true}};
+  const auto session = open(flat);
+  session->set_prompts({prompt});
+  const auto result = run(*session);
+  EXPECT_THAT(result.report.notes,
+              testing::Contains(testing::HasSubstr("32,32,32: no clear border was found")));
+  const auto labels = labels_of(result);
+  for (size_t i = 0; i < labels.size(); ++i) {
+    if (labels[i] == 0) continue;
+    const auto at = static_cast<int64_t>(i);
+    ASSERT_LE(std::hypot(static_cast<double>(at % 64 - 32),
+                         static_cast<double>(at / 64 % 64 - 32),
+                         static_cast<double>(at / 4096 - 32)),
+              21.0);
+  }
+  EXPECT_GT(count(labels), 10000);
+}
+
+TEST(GeodesicTest, ALargePartOfTheVolumeGetsANote) {
+  const auto s = make_solid(
+      "half", testing_solids::cube_of(40), [](double x, double, double) { return x < 0; }, 5, 3);
+  ObjectPrompt prompt;
+  prompt.points = {{{8, 20, 20}, true}};
+  const auto session = open(s.image);
+  session->set_prompts({prompt});
+  const auto result = run(*session);
+  EXPECT_THAT(result.report.notes, testing::Contains(testing::HasSubstr("50 % of the volume")));
+  EXPECT_GE(dice(result.labels.voxels(), s.truth), 0.98);
+}
+
+// A bright vessel of five voxels across in a large head, as the basilar artery: the border of the
+// head is nearly as good and much larger.
+TEST(GeodesicTest, AVesselDoesNotLoseToTheHead) {
+  const auto head = make_solid(
+      "head",
+      testing_solids::cube_of(64),
+      [](double x, double y, double z) { return x * x + y * y + z * z < 900; },
+      3,
+      3);
+  const auto vessel = make_solid(
+      "vessel",
+      testing_solids::cube_of(64),
+      [](double x, double y, double z) { return x * x + y * y < 6.3 && std::abs(z) < 14; },
+      0,
+      3);
+  auto image = head.image;
+  const auto voxels = image.as<float>();
+  for (size_t i = 0; i < vessel.truth.size(); ++i) {
+    if (vessel.truth[i] != 0) voxels[i] += 200.0F;
+  }
+  ObjectPrompt prompt;
+  prompt.points = {testing_solids::click_at(image.geometry(), 0, 0, 0, true)};
+  EXPECT_GE(dice(segment(image, {prompt}), vessel.truth), 0.85);
+}
+
+// An angiogram without tissue: the bright voxels all lie on slopes, which are no noise.
+TEST(GeodesicFieldTest, SlopesAreNoNoise) {
+  image::Volume vessels(testing_solids::cube_of(48), image::PixelType::kFloat32);
+  const auto voxels = vessels.as<float>();
+  for (size_t i = 0; i < voxels.size(); ++i) {
+    const double x = static_cast<double>(i % 48) - 24.3,
+                 y = static_cast<double>(i / 48 % 48) - 23.6;
+    const double v = 400.0 * std::exp(-(x * x + y * y) / 40.0);
+    voxels[i] = v < 80.0 ? 0.0F : static_cast<float>(v);
+  }
+  const auto field = geodesic::make_field(
+      *image::make_source(vessels), {{0, 0, 0}, {47, 47, 47}}, geodesic::Clip{}, CancelToken{});
+  EXPECT_LT(field.noise, 8.0);
+}
+
 // The denoised field keeps an edge and loses most of the noise.
 TEST(GeodesicFieldTest, RemovesNoiseAndKeepsEdges) {
   const auto s = solid("cube", 20);
