@@ -1,6 +1,7 @@
 // The published networks at their full size against values written by the original code
 // (tests/golden/make_variants.py): the image encoder's maps and a box's answer for one image. The
 // larger networks take up to a minute and 3 GB: only with VOXLOOM_TEST_LARGE=1.
+#include <algorithm>
 #include <cstdlib>
 
 #include <gtest/gtest.h>
@@ -77,10 +78,8 @@ INSTANTIATE_TEST_SUITE_P(Published,
                                          "sam2.1_l"),
                          [](const auto& info) {
                            std::string name = info.param;
-                           for (char& c : name) {
-                             if (c == '.') c = '_';
-                             if (c == '+') c = 'p';
-                           }
+                           std::replace(name.begin(), name.end(), '.', '_');
+                           std::replace(name.begin(), name.end(), '+', 'p');
                            return name;
                          });
 

@@ -105,6 +105,10 @@ ordered_json convert_model(const infer::ConvertOptions& options, Progress& progr
   const std::string file_name = options.checkpoint.filename().string();
   const auto network = sam2::detect_options(
       checkpoint.tensors, options.variant == "auto" ? "" : options.variant, file_name);
+  const char* chosen_by = "--variant";
+  if (options.variant == "auto") {
+    chosen_by = sam2::matching_variants(checkpoint.tensors).size() == 1 ? "keys" : "file name";
+  }
   const auto problems = sam2::check_keys(network, checkpoint.tensors);
   VOXLOOM_CHECK(problems.empty(),
                 ErrorCode::kDataCorrupt,
@@ -139,7 +143,7 @@ ordered_json convert_model(const infer::ConvertOptions& options, Progress& progr
 
   ordered_json result{{"package", package.folder.string()},
                       {"variant", package.info.variant},
-                      {"chosen_by", options.variant == "auto" ? "keys and file name" : "--variant"},
+                      {"chosen_by", chosen_by},
                       {"image_size", network.image_size},
                       {"tensors", checkpoint.tensors.size()},
                       {"elements", package.info.parameters},
