@@ -11,7 +11,7 @@
 namespace voxloom::infer::geodesic {
 namespace {
 
-// A volume of this many voxels is worked on as a whole (13 bytes a voxel); of larger ones a part
+// A volume of this many voxels is worked on as a whole (12 bytes a voxel); of larger ones a part
 // around the prompts, which grows up to the second number when the object needs it.
 constexpr int64_t kWholeVoxels = int64_t{24} << 20;
 constexpr int64_t kMostVoxels = int64_t{48} << 20;
