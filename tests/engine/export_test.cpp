@@ -94,8 +94,11 @@ class PrecisionGateTest : public testing::Test {
     }
     item.boxes = simulated_boxes(item.images[1], item.height, item.width);
     item.boxes.resize(2);
-    return measure_precision_gate(
-        {stand_in_.network, &exact}, {stand_in_.network, &noisy}, std::vector<GateCase>{item});
+    Progress silent;
+    return measure_precision_gate({stand_in_.network, &exact},
+                                  {stand_in_.network, &noisy},
+                                  std::vector<GateCase>{item},
+                                  silent);
   }
 
   const torch::NoGradGuard no_grad_;

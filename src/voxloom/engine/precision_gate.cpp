@@ -101,12 +101,16 @@ std::vector<std::array<float, 4>> simulated_boxes(const at::Tensor& image,
 
 weights::PrecisionGate measure_precision_gate(const GateRun& reference,
                                               const GateRun& tested,
-                                              std::span<const GateCase> cases) {
+                                              std::span<const GateCase> cases,
+                                              Progress& progress) {
   const torch::NoGradGuard no_grad;
   weights::PrecisionGate gate;
   gate.mask_dice = 1.0;
   int64_t compared = 0;
   gate.host = processor_name();
+  int64_t steps = 0;
+  for (const GateCase& item : cases) steps += 1 + static_cast<int64_t>(item.boxes.size());
+  progress.begin("bf16 against f32", steps);
   for (const GateCase& item : cases) {
     VOXLOOM_CHECK(!item.images.empty() && !item.boxes.empty(),
                   ErrorCode::kInvalidArgument,
@@ -115,6 +119,7 @@ weights::PrecisionGate measure_precision_gate(const GateRun& reference,
                   item.boxes.size());
     const auto expected_features = encode_all(reference, item);
     const auto found_features = encode_all(tested, item);
+    progress.advance(1);
     const auto slices = static_cast<int64_t>(item.images.size());
     at::Tensor both = at::zeros({slices}, at::kLong), sum = at::zeros({slices}, at::kLong);
     for (const auto& box : item.boxes) {
@@ -122,6 +127,7 @@ weights::PrecisionGate measure_precision_gate(const GateRun& reference,
       const at::Tensor found = masks_of(tested, item, found_features, box);
       both += expected.logical_and(found).sum({1, 2});
       sum += expected.sum({1, 2}) + found.sum({1, 2});
+      progress.advance(1);
     }
     for (int64_t slice = 0; slice < slices; ++slice) {
       const auto voxels = sum[slice].item<int64_t>();
@@ -134,6 +140,7 @@ weights::PrecisionGate measure_precision_gate(const GateRun& reference,
     }
     gate.slices += slices;
   }
+  progress.end();
   VOXLOOM_CHECK(gate.slices > 0,
                 ErrorCode::kInvalidArgument,
                 "precision gate: there must be at least one slice");

@@ -5,6 +5,7 @@
 #include <span>
 #include <vector>
 
+#include "voxloom/core/progress.h"
 #include "voxloom/engine/network.h"
 #include "voxloom/weights/package.h"
 
@@ -39,6 +40,7 @@ struct GateRun {
 /// Deterministic. Throws kInvalidArgument without a slice or without a box.
 [[nodiscard]] weights::PrecisionGate measure_precision_gate(const GateRun& reference,
                                                             const GateRun& tested,
-                                                            std::span<const GateCase> cases);
+                                                            std::span<const GateCase> cases,
+                                                            Progress& progress);
 
 }  // namespace voxloom::engine

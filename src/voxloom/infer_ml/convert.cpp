@@ -60,7 +60,10 @@ std::string card_text(const weights::PackageInfo& info) {
 
 /// A few neighbouring slices of the bundled MR series.
 engine::GateCase bundled_case(int64_t image_size) {
-  constexpr int64_t kFirst = 12, kSlices = 7;
+  // A slice at 1024 costs about twelve times one at 512.
+  const bool large = image_size > 512;
+  const int64_t slices = large ? 3 : 7;
+  constexpr int64_t kMiddle = 15;
   const std::shared_ptr<image::VolumeSource> volume =
       io::open_volume(bundled_path("examples/vs_mr_dicom"));
   const auto grey_map = image::resolve_window(*volume, image::parse_window("percentile"));
@@ -68,23 +71,27 @@ engine::GateCase bundled_case(int64_t image_size) {
   engine::GateCase item;
   item.width = volume->geometry().size[0];
   item.height = volume->geometry().size[1];
-  for (int64_t z = kFirst; z < kFirst + kSlices; ++z) item.images.push_back(reader.read(z));
-  item.key = kSlices / 2;
+  const int64_t first = kMiddle - slices / 2;
+  for (int64_t z = first; z < first + slices; ++z) item.images.push_back(reader.read(z));
+  item.key = slices / 2;
   item.boxes =
       engine::simulated_boxes(item.images[static_cast<size_t>(item.key)], item.height, item.width);
+  if (large) item.boxes.resize(std::min<size_t>(item.boxes.size(), 2));
   return item;
 }
 
 /// Both precisions as a run of the package would compute them; what they compile stays cached.
-weights::PrecisionGate measure_gate(const std::filesystem::path& package) {
+weights::PrecisionGate measure_gate(const std::filesystem::path& package, Progress& progress) {
   infer::RuntimeOptions runtime;
   runtime.precision = "f32";
   const auto reference = load_network(package.string(), runtime);
   runtime.precision = "bf16";
   const auto tested = load_network(package.string(), runtime);
   const engine::GateCase cases[] = {bundled_case(reference->model->options.image_size)};
-  return engine::measure_precision_gate(
-      {reference->model, reference->encoder.get()}, {tested->model, tested->encoder.get()}, cases);
+  return engine::measure_precision_gate({reference->model, reference->encoder.get()},
+                                        {tested->model, tested->encoder.get()},
+                                        cases,
+                                        progress);
 }
 
 }  // namespace
@@ -135,10 +142,8 @@ ordered_json convert_model(const infer::ConvertOptions& options, Progress& progr
       weights::write_package(options.output, info, checkpoint.tensors, card_text(info), overwrite);
   progress.end();
   if (options.gate) {
-    progress.begin("bf16 against f32", 0);
-    package.info.bf16 = measure_gate(package.folder);
+    package.info.bf16 = measure_gate(package.folder, progress);
     weights::update_package_info(package);
-    progress.end();
   }
 
   ordered_json result{{"package", package.folder.string()},
