@@ -501,8 +501,8 @@ bool is_utf8(std::string_view text) {
   for (size_t i = 0; i < text.size();) {
     const auto lead = static_cast<uint8_t>(text[i]);
     size_t length = 1;
-    uint32_t point = lead;
     if (lead >= 0x80) {
+      uint32_t point = 0;
       if (lead >= 0xc2 && lead <= 0xdf) {
         length = 2;
         point = lead & 0x1fu;
