@@ -1,10 +1,10 @@
 #include "voxloom/infer/ml_library.h"
 
-#include <dlfcn.h>
-#include <stdlib.h>
-
 #include <cstring>
 #include <mutex>
+
+#include <dlfcn.h>
+#include <stdlib.h>
 
 #include "voxloom/build_id.h"
 #include "voxloom/core/error.h"

@@ -26,8 +26,8 @@ struct ConvertOptions {
 
 /// What `voxloom model export` is told.
 struct ExportOptions {
-  std::string package;               ///< Folder or name.
-  std::filesystem::path output;      ///< Folder for encoder.onnx, decoder.onnx.
+  std::string package;           ///< Folder or name.
+  std::filesystem::path output;  ///< Folder for encoder.onnx, decoder.onnx.
   bool force = false;
 };
 
