@@ -21,13 +21,6 @@ constexpr double kFaintReach_mm = 20.0;
 // A region with this share of the volume is worth a remark.
 constexpr double kLargeShare = 0.25;
 
-/// FNV-1a, for cache keys of masks.
-uint64_t hash_of(const std::vector<uint8_t>& bytes) {
-  uint64_t hash = 14695981039346656037ULL;
-  for (const uint8_t b : bytes) hash = (hash ^ b) * 1099511628211ULL;
-  return hash;
-}
-
 /// Pixels whose four neighbours are chosen too; all of them when none is left.
 std::vector<int64_t> eroded(const std::vector<int64_t>& pixels, int64_t row) {
   std::vector<int64_t> sorted = pixels, inner;
@@ -51,6 +44,12 @@ CostWeights weights_of(const SegmentOptions& options) {
 }
 
 }  // namespace
+
+uint64_t hash_of(const std::vector<uint8_t>& bytes) {
+  uint64_t hash = 14695981039346656037ULL;
+  for (const uint8_t b : bytes) hash = (hash ^ b) * 1099511628211ULL;
+  return hash;
+}
 
 std::string Source::key() const {
   return format("{}:{}:{}:{}:{}",
@@ -141,6 +140,16 @@ std::vector<Source> GeodesicSession::sources_of(const ObjectPrompt& object) cons
   return sources;
 }
 
+std::vector<Source> GeodesicSession::first_sources_of(const ObjectPrompt& object) const {
+  ObjectPrompt first = object;
+  const bool drawn = !object.boxes.empty() || !object.masks.empty();
+  const auto positive = [](const PointPrompt& p) { return p.positive; };
+  const auto click = std::find_if(object.points.begin(), object.points.end(), positive);
+  first.points.clear();
+  if (!drawn && click != object.points.end()) first.points = {*click};
+  return sources_of(first);
+}
+
 void GeodesicSession::block_outside_boxes(const std::vector<BoxPrompt>& boxes,
                                           std::vector<uint8_t>& blocked) const {
   const Field& field = *field_;
@@ -199,16 +208,6 @@ std::vector<image::Index3> GeodesicSession::positions(const std::vector<int64_t>
   return out;
 }
 
-std::vector<image::Index3> GeodesicSession::rivals_of(size_t object) const {
-  std::vector<image::Index3> rivals;
-  for (size_t k = 0; k < objects_.size(); ++k) {
-    for (const auto& point : objects_[k].points) {
-      if ((k == object) != point.positive) rivals.push_back(point.voxel);
-    }
-  }
-  return rivals;
-}
-
 size_t GeodesicSession::judge_click(const Source& source, const Growth& growth, size_t prefix) {
   const Field& field = *field_;
   const auto seed = positions(source.seeds).front();
@@ -248,11 +247,10 @@ size_t GeodesicSession::judge_click(const Source& source, const Growth& growth, 
   return prefix;
 }
 
-GeodesicSession::SourceRegion GeodesicSession::region_of(const Source& source,
-                                                         const Domain& domain,
-                                                         const std::vector<image::Index3>& rivals,
-                                                         const SegmentOptions& options,
-                                                         const CancelToken& stop) {
+const Growth& GeodesicSession::growth_of(const Source& source,
+                                         const Domain& domain,
+                                         const SegmentOptions& options,
+                                         const CancelToken& stop) {
   const Field& field = *field_;
   const std::string key = source.key() + "|" + domain.key;
   auto found = growths_.find(key);
@@ -270,7 +268,21 @@ GeodesicSession::SourceRegion GeodesicSession::region_of(const Source& source,
     found = growths_.emplace(key, std::move(made)).first;
   }
   found->second.used = true;
-  const Growth& growth = found->second.growth;
+  return found->second.growth;
+}
+
+bool GeodesicSession::has_clear_border(const Growth& growth, size_t seeds) const {
+  const size_t prefix = best_prefix(growth, seeds, growth.order.size());
+  return prefix > seeds && edge_along_border(growth, prefix) >= kFaintBorder;
+}
+
+GeodesicSession::SourceRegion GeodesicSession::region_of(const Source& source,
+                                                         const Domain& domain,
+                                                         const std::vector<image::Index3>& rivals,
+                                                         const SegmentOptions& options,
+                                                         const CancelToken& stop) {
+  const Field& field = *field_;
+  const Growth& growth = growth_of(source, domain, options, stop);
   const size_t seeds = source.seeds.size();
   size_t prefix = best_prefix(growth, seeds, growth.order.size(), source.expected);
   if (source.kind == Source::Kind::kClick) prefix = judge_click(source, growth, prefix);
@@ -309,8 +321,7 @@ GeodesicSession::SourceRegion GeodesicSession::region_of(const Source& source,
 }
 
 void GeodesicSession::finish_patch(Patch& patch,
-                                   const ObjectPrompt& object,
-                                   const std::vector<Source>& sources,
+                                   const Prompts& prompts,
                                    const std::vector<uint8_t>& blocked,
                                    const SegmentOptions& options,
                                    const CancelToken& stop) const {
@@ -332,11 +343,12 @@ void GeodesicSession::finish_patch(Patch& patch,
   const auto fix = [&](const image::Index3& voxel, uint8_t what) {
     if (patch.region.contains(voxel)) fixed[static_cast<size_t>(patch.index(voxel))] = what;
   };
-  for (const auto& source : sources) {
+  for (const auto& source : prompts.sources) {
     if (source.kind == Source::Kind::kBox) continue;
     for (const auto& voxel : positions(source.seeds)) fix(voxel, 1);
   }
-  for (const auto& point : object.points) fix(point.voxel, point.positive ? 1 : 2);
+  for (const auto& voxel : prompts.inside) fix(voxel, 1);
+  for (const auto& voxel : prompts.outside) fix(voxel, 2);
   regularise(patch, field, fixed, options.smoothness, stop);
   if (options.fill_holes) image::fill_cavities(patch.mask, size);
   for (size_t i = 0; i < fixed.size(); ++i) {
@@ -344,45 +356,38 @@ void GeodesicSession::finish_patch(Patch& patch,
   }
 }
 
-RunMask GeodesicSession::segment_object(size_t index,
-                                        const ObjectPlan& plan,
-                                        const SegmentOptions& options,
-                                        const CancelToken& stop) {
+Patch GeodesicSession::grow_object(const ObjectPrompt& object,
+                                   const Prompts& prompts,
+                                   const Domain& domain,
+                                   const SegmentOptions& options,
+                                   const CancelToken& stop) {
   const Field& field = *field_;
-  const ObjectPrompt& object = objects_[index];
-  const auto sources = sources_of(object);
-  Domain domain;
-  domain.slices = {plan.z_lo, plan.z_hi};
-  domain.blocked = blocked_for(object, options);
-  const auto rivals = rivals_of(index);
-  domain.key = format("{}|{}|{}",
-                      options.leak_control,
-                      domain.slices,
-                      domain.blocked.empty() ? 0 : hash_of(domain.blocked));
   Patch patch, bound;
   bool bounded = false;
-  for (const auto& source : sources) {
+  for (const auto& source : prompts.sources) {
     stop.check();
-    const auto region = region_of(source, domain, rivals, options, stop);
+    const auto region = region_of(source, domain, prompts.rivals, options, stop);
     patch = join(patch, region.whole);
     bound = join(bound, region.disputed ? region.bound : region.whole);
     bounded = bounded || region.disputed;
   }
-  RunMask mask(volume_->geometry().size);
-  if (patch.mask.empty()) return mask;
+  if (patch.mask.empty()) return patch;
   std::vector<Claim> claims;
   bool disputed = false;
-  for (const auto& source : sources) {
+  for (const auto& source : prompts.sources) {
     claims.push_back({positions(source.seeds), source.appearance, true});
   }
-  for (const auto& rival : rivals) {
+  for (const auto& voxel : prompts.inside) {
+    if (patch.contains(voxel)) claims.push_back({{voxel}, prompts.sources[0].appearance, true});
+  }
+  for (const auto& rival : prompts.rivals) {
     if (!patch.contains(rival)) continue;
     disputed = true;
     claims.push_back({{rival}, source_of_click(rival).appearance, false});
   }
   if (disputed) share(patch, claims, field, stop);
   if (bounded) intersect(patch, bound);
-  finish_patch(patch, object, sources, domain.blocked, options, stop);
+  finish_patch(patch, prompts, domain.blocked, options, stop);
   // After the border was made smooth: a cut end is no border.
   if (object.masks.empty() && cut_unbounded_slices(patch, object.boxes, field.spacing_mm)) {
     notes_.push_back(
@@ -390,23 +395,7 @@ RunMask GeodesicSession::segment_object(size_t index,
                "them: add a box or a click there",
                object.name));
   }
-
-  const int64_t width = volume_->geometry().size[0], height = volume_->geometry().size[1];
-  const auto size = patch.region.size();
-  std::vector<uint8_t> slice(static_cast<size_t>(width * height));
-  for (int64_t z = patch.region.lo[2]; z <= patch.region.hi[2]; ++z) {
-    std::fill(slice.begin(), slice.end(), uint8_t{0});
-    for (int64_t y = patch.region.lo[1]; y <= patch.region.hi[1]; ++y) {
-      const uint8_t* row = patch.mask.data() + patch.index({patch.region.lo[0], y, z});
-      for (int64_t x = 0; x < size[0]; ++x) {
-        if (row[x] != 0 && may_write(plan, patch.region.lo[0] + x, y, z)) {
-          slice[static_cast<size_t>(y * width + patch.region.lo[0] + x)] = 1;
-        }
-      }
-    }
-    mask.set_slice(z, slice);
-  }
-  return mask;
+  return patch;
 }
 
 }  // namespace voxloom::infer::geodesic

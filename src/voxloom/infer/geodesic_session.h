@@ -28,6 +28,9 @@ struct Source {
   [[nodiscard]] std::string key() const;  ///< The same for equal sources.
 };
 
+/// FNV-1a, for cache keys of masks.
+[[nodiscard]] uint64_t hash_of(const std::vector<uint8_t>& bytes);
+
 /// See geodesic.h for what it does, step by step.
 class GeodesicSession : public SegmentSession {
  public:
@@ -49,6 +52,13 @@ class GeodesicSession : public SegmentSession {
     std::string key;               ///< Tells growths with other bounds or options apart.
   };
 
+  /// The prompts that an object is grown from; clicks that only correct its border come after.
+  struct Prompts {
+    std::vector<Source> sources;
+    std::vector<image::Index3> rivals;           ///< Clicks in parts that are not the object's.
+    std::vector<image::Index3> inside, outside;  ///< Voxels that are known.
+  };
+
   /// What one source selects, and what of it is below the level of the rivals' clicks.
   struct SourceRegion {
     Patch whole, bound;
@@ -66,8 +76,11 @@ class GeodesicSession : public SegmentSession {
   [[nodiscard]] std::vector<Source> sources_of(const ObjectPrompt& object) const;
   /// Voxels of the volume for indices of the field.
   [[nodiscard]] std::vector<image::Index3> positions(const std::vector<int64_t>& indices) const;
-  /// The object's negative clicks and the positive clicks of the others.
-  [[nodiscard]] std::vector<image::Index3> rivals_of(size_t object) const;
+  /// The clicks of object `index` after the one from which it grows, in their order; before them
+  /// the positive clicks of the other objects, as negative ones.
+  [[nodiscard]] std::vector<PointPrompt> further_clicks(size_t index) const;
+  /// What the object grows from at first: boxes and masks, else its first positive click.
+  [[nodiscard]] std::vector<Source> first_sources_of(const ObjectPrompt& object) const;
   /// Voxels of the field that `object` may not have [D, H, W]; empty when it may have all.
   [[nodiscard]] std::vector<uint8_t> blocked_for(const ObjectPrompt& object,
                                                  const SegmentOptions& options) const;
@@ -76,6 +89,12 @@ class GeodesicSession : public SegmentSession {
   /// The prefix of a click's growth to use in place of `prefix`, the best one; says so in notes_
   /// when no border was clear or the region is very large.
   [[nodiscard]] size_t judge_click(const Source& source, const Growth& growth, size_t prefix);
+  /// The growth of one source, from the cache when it is there.
+  [[nodiscard]] const Growth& growth_of(const Source& source,
+                                        const Domain& domain,
+                                        const SegmentOptions& options,
+                                        const CancelToken& stop);
+  [[nodiscard]] bool has_clear_border(const Growth& growth, size_t seeds) const;
   /// The region of one source, from its growth.
   [[nodiscard]] SourceRegion region_of(const Source& source,
                                        const Domain& domain,
@@ -84,11 +103,22 @@ class GeodesicSession : public SegmentSession {
                                        const CancelToken& stop);
   /// Border, holes and what the prompts say for certain.
   void finish_patch(Patch& patch,
-                    const ObjectPrompt& object,
-                    const std::vector<Source>& sources,
+                    const Prompts& prompts,
                     const std::vector<uint8_t>& blocked,
                     const SegmentOptions& options,
                     const CancelToken& stop) const;
+  /// The object as these prompts show it, without corrections.
+  [[nodiscard]] Patch grow_object(const ObjectPrompt& object,
+                                  const Prompts& prompts,
+                                  const Domain& domain,
+                                  const SegmentOptions& options,
+                                  const CancelToken& stop);
+  /// Grows the object from its first prompts, then takes its clicks one by one: each changes the
+  /// region around it, or shows a further part (geodesic_local.h).
+  [[nodiscard]] Patch build_object(size_t index,
+                                   const Domain& domain,
+                                   const SegmentOptions& options,
+                                   const CancelToken& stop);
   [[nodiscard]] RunMask segment_object(size_t index,
                                        const ObjectPlan& plan,
                                        const SegmentOptions& options,
