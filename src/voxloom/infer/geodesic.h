@@ -11,14 +11,17 @@ namespace voxloom::infer {
 /// that looks like them and ends at image edges.
 ///
 /// For one object:
-/// 1. Every positive click, mask and box grows a front by geodesic distance, cheap where the image
-///    looks like the surroundings of the prompt and dear across edges (geodesic_growth.h). The
-///    level set with the strongest edges along its border is the region; a negative click keeps
-///    the region below its own level when the border there is good enough.
+/// 1. Its masks and boxes, else its first positive click, grow a front by geodesic distance, cheap
+///    where the image looks like the surroundings of the prompt and dear across edges
+///    (geodesic_growth.h). The level set with the strongest edges along its border is the region.
 /// 2. Narrow passages are cut (`leak_control`).
-/// 3. Regions of one object are joined. Negative clicks and the clicks of other objects inside
-///    race with the object's own for it.
-/// 4. The border is regularised (`smoothness`), holes are filled, the largest part is kept.
+/// 3. The border is regularised (`smoothness`), holes are filled, the largest part is kept.
+/// 4. The other clicks are taken in their order (geodesic_local.h). One that the region agrees with
+///    changes nothing; one near the border changes a ball around it, 2.5 times as wide as the click
+///    is far from the border; a positive one further away grows as the first did and is joined; a
+///    negative one in the middle of a part races with the object for it, and keeps the region below
+///    its own level when the border there is good enough. Positive clicks of other objects count as
+///    negative ones before the object's own.
 ///
 /// A box on one slice gives a mask there by two-class histograms of its middle and its
 /// surroundings; a mask is taken as it is on its slice; both then grow as a click does. Without a
@@ -33,7 +36,7 @@ namespace voxloom::infer {
 /// changes nothing.
 ///
 /// A session keeps the denoised image and each click's growth: a further click costs its own
-/// growth only, and a click taken back gives the former result. Deterministic.
+/// work only, and a click taken back gives the former result. Deterministic.
 [[nodiscard]] std::unique_ptr<Segmenter> make_geodesic_segmenter();
 
 }  // namespace voxloom::infer
