@@ -46,9 +46,9 @@ struct SegmentOptions {
 /// Where and how fast a network runs.
 struct RuntimeOptions {
   std::string device = "cpu";
-  std::string engine = "auto";      ///< auto, torch or openvino.
-  std::string precision = "auto";   ///< auto, f32 or bf16.
-  int64_t feature_cache_mb = 1024;  ///< Slice features kept in memory; the rest spills to a file.
+  std::string engine = "auto";     ///< auto, torch or openvino.
+  std::string precision = "auto";  ///< auto, f32 or bf16.
+  int64_t feature_cache_mb = 64;   ///< Slice features kept in memory; the rest spills to a file.
 
   void visit(OptionList& list);
   void validate() const;

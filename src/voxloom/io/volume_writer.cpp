@@ -302,12 +302,19 @@ void write_volume(const image::Volume& volume, const fs::path& path, Overwrite o
 }
 
 void write_labels(const image::LabelVolume& labels, const fs::path& path, Overwrite overwrite) {
-  const image::Volume voxels = labels.compact();
   WriteOptions options;
   options.labels = labels.labels;
   options.is_label_map = true;
-  VolumeWriter writer(voxels.geometry(), voxels.type(), path, overwrite, std::move(options));
-  writer.write(voxels);
+  const auto voxels = labels.voxels();
+  const bool small = std::all_of(voxels.begin(), voxels.end(), [](uint16_t v) { return v <= 255; });
+  const auto type = small ? image::PixelType::kUint8 : image::PixelType::kUint16;
+  VolumeWriter writer(labels.geometry(), type, path, overwrite, std::move(options));
+  // A few slices at a time: a copy of the whole map would be the largest thing in memory.
+  constexpr int64_t kSlab = 16;
+  const int64_t depth = labels.geometry().size[2];
+  for (int64_t z = 0; z < depth; z += kSlab) {
+    writer.write(labels.volume().slab(z, std::min(depth, z + kSlab)).converted(type));
+  }
   writer.commit();
 }
 
