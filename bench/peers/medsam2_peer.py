@@ -7,84 +7,26 @@ or copied; Hydra and the other packages that inference does not need are replace
 """
 import argparse
 import contextlib
-import importlib
 import json
 import pathlib
-import re
 import resource
 import sys
 import time
-import types
 
 
-def stub_modules():
-    """Modules that the official files import at load time and never call here."""
+def build(repo, variant):
+    """The official predictor, by the builder that the golden values were made with."""
+    sys.path[:0] = [str(pathlib.Path(__file__).resolve().parents[2] / "tests" / "golden"), str(repo)]
+    import official
 
-    def module(name, **members):
-        made = types.ModuleType(name)
-        made.__dict__.update(members)
-        sys.modules[name] = made
-        return made
-
-    class Initialised:
-        @staticmethod
-        def instance():
-            return Initialised()
-
-        @staticmethod
-        def is_initialized():
-            return True
-
-    nothing = lambda *a, **k: None  # noqa: E731
-    module("hydra", initialize_config_module=nothing, compose=nothing)
-    module("hydra.core")
-    module("hydra.core.global_hydra", GlobalHydra=Initialised)
-    module("hydra.utils", instantiate=nothing)
-    module("omegaconf", OmegaConf=object)
-    module("iopath")
-    module("iopath.common")
-    module("iopath.common.file_io", g_pathmgr=None)
-    module("tqdm", tqdm=lambda iterable, *a, **k: iterable)
-
-
-def build(repo, config):
-    import yaml
-
-    sys.path.insert(0, str(repo))
-    stub_modules()
-    loader = yaml.SafeLoader
-    # YAML 1.1 reads "1e-6" as text.
-    loader.add_implicit_resolver(
-        "tag:yaml.org,2002:float", re.compile(r"^[-+]?\d+(\.\d*)?[eE][-+]?\d+$"), list("-+0123456789")
-    )
-    tree = yaml.load((repo / "sam2" / config).read_text(), loader)["model"]
-    tree["_target_"] = "sam2.sam2_video_predictor_npz.SAM2VideoPredictorNPZ"
-    tree["sam_mask_decoder_extra_args"] = {
-        "dynamic_multimask_via_stability": True,
-        "dynamic_multimask_stability_delta": 0.05,
-        "dynamic_multimask_stability_thresh": 0.98,
-    }
-    tree["binarize_mask_from_pts_for_mem_enc"] = True
-    tree["fill_hole_area"] = 0
-
-    def instantiate(node):
-        if isinstance(node, list):
-            return [instantiate(item) for item in node]
-        if not isinstance(node, dict):
-            return node
-        values = {k: instantiate(v) for k, v in node.items() if not k.startswith("_")}
-        if "_target_" not in node:
-            return values
-        path, name = node["_target_"].rsplit(".", 1)
-        return getattr(importlib.import_module(path), name)(**values)
-
-    return instantiate(tree)
+    official.stub_modules()
+    return official.instantiate(official.config(repo, variant))
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--repo", type=pathlib.Path, required=True)
-    parser.add_argument("--config", default="configs/sam2.1_hiera_t512.yaml")
+    parser.add_argument("--variant", default="medsam2_t512", help="a name of tests/golden/official.py")
     parser.add_argument("--checkpoint", type=pathlib.Path, required=True)
     parser.add_argument("--volume", type=pathlib.Path, required=True, help=".npz with imgs [D, H, W] uint8")
     parser.add_argument("--box", required=True, help="x0,y0,x1,y1 on the key slice")
@@ -101,7 +43,7 @@ def main():
     from PIL import Image
 
     torch.set_num_threads(args.threads)
-    predictor = build(args.repo, args.config).eval()
+    predictor = build(args.repo, args.variant).eval()
     state_dict = torch.load(args.checkpoint, map_location="cpu", weights_only=True)["model"]
     predictor.load_state_dict(state_dict)
 

@@ -14,6 +14,7 @@ import yaml
 
 MASK64 = (1 << 64) - 1
 VARIANTS = {  # fields that differ from sam2.1_hiera_t512.yaml, or from the own file
+    "medsam2_t512": {},
     "sam2.1_t": {"image_size": 1024},
     "sam2.1_s": {"image_size": 1024, "stages": [1, 2, 11, 2], "global_att_blocks": [7, 10, 13]},
     "sam2.1_b+": {
