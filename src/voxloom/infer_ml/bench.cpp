@@ -68,6 +68,7 @@ class Stopwatch {
     call();
     seconds_[name].push_back(std::chrono::duration<double>(Clock::now() - start).count());
   }
+  void add(const std::string& name, double seconds) { seconds_[name].push_back(seconds); }
   [[nodiscard]] ordered_json medians() const {
     ordered_json result;
     for (auto [name, values] : seconds_) {
@@ -108,6 +109,10 @@ ordered_json bench_segment(const std::string& package,
     ends.points = {{{180, 185, 0}, true}, {{320, 295, kDepth - 1}, true}};
     session->set_prompts({ends});
     watch.time("two_ended_first", [&] { report = session->run(options, silent, stop).report; });
+
+    for (const auto& [stage, seconds] : report.times_s) {
+      if (stage == "encode") watch.add("two_ended_first_encoder", seconds);
+    }
 
     ends.points.push_back({{200, 200, 0}, false});
     session->set_prompts({ends});
