@@ -7,6 +7,7 @@
 
 #include "voxloom/core/error.h"
 #include "voxloom/image/slice_view.h"
+#include "voxloom/image/statistics.h"
 #include "voxloom/image/window.h"
 #include "voxloom/infer/prompt_plan.h"
 #include "voxloom/io/raster.h"
@@ -92,29 +93,22 @@ void draw_prompts(image::Canvas& canvas,
   }
 }
 
-/// The middle of an object: of its label, else of its first prompt.
+/// Where an object is cut: at its first click inside, else in the middle of its label, else of its
+/// box.
 image::Index3 middle_of(const image::LabelVolume& labels, const ObjectPrompt& object, int64_t key) {
-  const auto& size = labels.geometry().size;
-  image::Index3 lo{size}, hi{-1, -1, -1};
-  const auto voxels = labels.voxels();
-  for (int64_t z = 0, i = 0; z < size[2]; ++z) {
-    for (int64_t y = 0; y < size[1]; ++y) {
-      for (int64_t x = 0; x < size[0]; ++x, ++i) {
-        if (voxels[static_cast<size_t>(i)] != object.value) continue;
-        lo = {std::min(lo[0], x), std::min(lo[1], y), std::min(lo[2], z)};
-        hi = {std::max(hi[0], x), std::max(hi[1], y), std::max(hi[2], z)};
-      }
-    }
-  }
   for (const auto& point : object.points) {
     // A click inside shows more than the middle of a curved object, which may lie outside it.
     if (point.positive) return point.voxel;
   }
-  if (hi[0] >= 0) return {(lo[0] + hi[0]) / 2, (lo[1] + hi[1]) / 2, key};
+  for (const auto& row : image::label_statistics(labels)) {
+    if (row.value != object.value) continue;
+    return {(row.box_min[0] + row.box_max[0]) / 2, (row.box_min[1] + row.box_max[1]) / 2, key};
+  }
   if (!object.boxes.empty()) {
     const auto& box = object.boxes.front();
     return {(box.lo[0] + box.hi[0]) / 2, (box.lo[1] + box.hi[1]) / 2, key};
   }
+  const auto& size = labels.geometry().size;
   return {size[0] / 2, size[1] / 2, key};
 }
 
