@@ -84,6 +84,44 @@ BENCHMARK(BM_EncodeSlice)
     ->Unit(benchmark::kMillisecond)
     ->UseRealTime();
 
+// engine torch: the module, in f32.
+void BM_EncodeMemory(benchmark::State& state) {
+  const torch::NoGradGuard no_grad;
+  const Model& m = model(0);
+  const auto engine = static_cast<EngineKind>(state.range(0));
+  const auto precision = static_cast<Precision>(state.range(1));
+  sam2::Sam2 network = m.network;
+  sam2::MemoryEncoderCall call = [&](const at::Tensor& features, const at::Tensor& mask) {
+    return network->memory_encoder(features, mask);
+  };
+  if (engine == EngineKind::kOpenvino) {
+    call =
+        make_memory_encoder(source_of(m),
+                            {.engine = engine, .precision = precision, .threads = thread_budget()},
+                            FileCache(std::filesystem::path()));
+  }
+  const at::Tensor f2 = torch::randn({1, 256, 32, 32});
+  const at::Tensor mask = 20.0 * torch::rand({1, 1, 512, 512}) - 10.0;
+  benchmark::DoNotOptimize(call(f2, mask));
+  for (auto _ : state) benchmark::DoNotOptimize(call(f2, mask));
+  state.SetLabel(std::string(engine_name(engine)) + " " + std::string(precision_name(precision)));
+}
+
+void memory_args(benchmark::internal::Benchmark* bench) {
+  const auto add = [&](EngineKind engine, Precision precision) {
+    bench->Args({static_cast<int64_t>(engine), static_cast<int64_t>(precision)});
+  };
+  add(EngineKind::kTorch, Precision::kF32);
+  if (!has_openvino()) return;
+  add(EngineKind::kOpenvino, Precision::kF32);
+  add(EngineKind::kOpenvino, Precision::kBf16);
+}
+BENCHMARK(BM_EncodeMemory)
+    ->ArgNames({"engine", "precision"})
+    ->Apply(memory_args)
+    ->Unit(benchmark::kMillisecond)
+    ->UseRealTime();
+
 void BM_DecodeTorch(benchmark::State& state) {
   const torch::NoGradGuard no_grad;
   const Model& m = model(0);

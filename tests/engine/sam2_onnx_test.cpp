@@ -134,6 +134,26 @@ TEST_F(Sam2OnnxGolden, DecoderGivesTheOriginalMasksAndPointers) {
   }
 }
 
+TEST_F(Sam2OnnxGolden, MemoryEncoderGivesTheOriginalMaps) {
+  sam2::Sam2 network = stand_in_.network;
+  network->set_memory_encoder(make_memory_encoder(
+      stand_in_.source(),
+      {.engine = EngineKind::kOpenvino, .precision = Precision::kF32, .threads = 2},
+      FileCache({})));
+  const at::Tensor f2 = features(EngineKind::kTorch).f2;
+  const at::Tensor logits = 6.0 * sam2::keyed_uniform("input.high_logits", {1, 1, 128, 128});
+  const at::Tensor present = torch::full({1, 1}, 5.0F);
+  EXPECT_LT(max_difference(network->encode_memory(f2, logits, present, true),
+                           golden("memory_encoder.binarize1")),
+            kGoldenTolerance);
+  EXPECT_LT(max_difference(network->encode_memory(f2, logits, present, false),
+                           golden("memory_encoder.binarize0")),
+            kGoldenTolerance);
+  EXPECT_LT(max_difference(network->encode_memory(f2, logits, -present, false),
+                           golden("memory_encoder.absent")),
+            kGoldenTolerance);
+}
+
 TEST(EfficientTamGoldenOnnx, EncodersGiveTheOriginalFeatures) {
   if (!has_openvino()) GTEST_SKIP() << "this build has no OpenVINO";
   const torch::NoGradGuard no_grad;
@@ -219,6 +239,19 @@ TEST_P(Sam2OnnxVariant, AgreesWithLibtorchAtFullSize) {
   EXPECT_LT(max_difference(out.at("masks").slice(1, 1), heads.masks), 2e-4);
   EXPECT_LT(max_difference(out.at("ious").slice(1, 1), heads.ious), 1e-4);
   EXPECT_LT(max_difference(out.at("object_score"), heads.score), 1e-4);
+
+  const int64_t size = options.image_size;
+  const at::Tensor mask = sam2::resize_logits(heads.low, size, size).sigmoid() * 20.0 - 10.0;
+  for (const Precision precision : {Precision::kF32, Precision::kBf16}) {
+    if (precision == Precision::kBf16 && !has_fast_bf16()) continue;
+    const auto encode_memory =
+        make_memory_encoder(stand_in.source(),
+                            {.engine = EngineKind::kOpenvino, .precision = precision, .threads = 2},
+                            FileCache({}));
+    const at::Tensor expected_map = stand_in.network->memory_encoder(expected.f2, mask);
+    const double error = relative_error(encode_memory(expected.f2, mask), expected_map);
+    EXPECT_LT(error, precision == Precision::kF32 ? 1e-5 : 0.02);
+  }
 }
 
 INSTANTIATE_TEST_SUITE_P(Published,

@@ -287,6 +287,20 @@ TEST_F(TrackTest, EachVisitedSliceIsAskedForOnce) {
   EXPECT_EQ(visits_.count(4), 0U);
 }
 
+TEST_F(TrackTest, AnAnswerOnKeySlicesAloneMakesNoMemory) {
+  int made = 0;
+  model_->set_memory_encoder([&](const at::Tensor& features, const at::Tensor& map) {
+    ++made;
+    return model_->memory_encoder(features, map);
+  });
+  ObjectTracker object = tracker({});
+  object.set_points(kKey, box(), PromptMode::kReplace);
+  collect(object, {.start = kKey, .stop = kKey});
+  EXPECT_EQ(made, 0);
+  collect(object, {.start = kKey, .stop = kKey + 2});
+  EXPECT_EQ(made, 3);  // the key slice's, when it is first read, and those of two tracked ones
+}
+
 TEST_F(TrackTest, RefusesWhatLiesOutside) {
   ObjectTracker object = tracker({});
   EXPECT_THROW(object.set_points(12, box(), PromptMode::kReplace), Error);

@@ -100,8 +100,9 @@ TEST_F(PackageTest, ReplacesOnlyPackagesAndOnlyOnRequest) {
   EXPECT_TRUE(fs::exists(root_ / "precious" / "thesis.txt"));
   fs::create_directories(root_ / "empty");
   EXPECT_EQ(problem_of([&] { write("empty", Overwrite::kReplace); }), "done");
-  EXPECT_THAT(problem_of([&] { write("no/such/parent"); }), HasSubstr("create it first"));
-  EXPECT_EQ(entries_in_root(), 3u);
+  EXPECT_EQ(problem_of([&] { write("new/folder/m"); }), "done");
+  EXPECT_THAT(problem_of([&] { write("precious/thesis.txt/m"); }), HasSubstr("could not be made"));
+  EXPECT_EQ(entries_in_root(), 4u);
 }
 
 TEST_F(PackageTest, AFailureLeavesNothingBehind) {

@@ -20,6 +20,15 @@ using models::sam2::SliceFeatures;
 // Belongs to the names of cached networks: raise it when the exported graph changes.
 constexpr int kGraphVersion = 2;
 
+std::string cache_key(const EncoderSource& source) {
+  VOXLOOM_CHECK(source.state != nullptr && !source.weights_sha256.empty(),
+                ErrorCode::kInternal,
+                "engine: openvino must be given the weights and their digest");
+  const Sam2Options& options = source.network->options;
+  return format(
+      "{}|{}|{}|{}", source.weights_sha256, options.variant, options.image_size, kGraphVersion);
+}
+
 void check_image(const Sam2Options& options, const at::Tensor& image) {
   const int64_t s = options.image_size;
   VOXLOOM_CHECK(image.dim() == 4 && image.sizes() == at::IntArrayRef({1, 3, s, s}) &&
@@ -120,17 +129,10 @@ class OpenvinoEncoder final : public SliceEncoder {
 
  private:
   static OpenvinoSource describe(const EncoderSource& source) {
-    VOXLOOM_CHECK(source.state != nullptr && !source.weights_sha256.empty(),
-                  ErrorCode::kInternal,
-                  "slice encoder: openvino must be given the weights and their digest");
     const Sam2Options& options = source.network->options;
     const std::vector<std::string> coarse{"f2"}, all{"f0", "f1", "f2"};
     return {.name = "encoder",
-            .key = format("{}|{}|{}|{}",
-                          source.weights_sha256,
-                          options.variant,
-                          options.image_size,
-                          kGraphVersion),
+            .key = cache_key(source),
             .outputs = options.high_res_features ? all : coarse,
             .graph = [&source, &options] { return sam2_encoder_graph(options, *source.state); },
             .folder = source.folder};
@@ -141,6 +143,40 @@ class OpenvinoEncoder final : public SliceEncoder {
 };
 
 }  // namespace
+
+models::sam2::MemoryEncoderCall make_memory_encoder(const EncoderSource& source,
+                                                    const EngineOptions& options,
+                                                    const FileCache& cache) {
+  struct Lazy {
+    Sam2Options network;
+    weights::StateDict state;
+    OpenvinoSource graph;
+    EngineOptions options;
+    FileCache cache;
+    std::unique_ptr<OpenvinoNetwork> compiled;
+  };
+  const auto lazy = std::make_shared<Lazy>(Lazy{source.network->options,
+                                                *source.state,
+                                                {.name = "memory",
+                                                 .key = cache_key(source),
+                                                 .outputs = {"memory"},
+                                                 .graph = {},
+                                                 .folder = source.folder},
+                                                options,
+                                                cache,
+                                                nullptr});
+  return [lazy](const at::Tensor& features, const at::Tensor& mask) {
+    if (!lazy->compiled) {
+      lazy->graph.graph = [&] { return sam2_memory_graph(lazy->network, lazy->state); };
+      lazy->compiled = std::make_unique<OpenvinoNetwork>(
+          lazy->graph, lazy->options.precision, lazy->options.threads, lazy->cache);
+      lazy->state = {};
+    }
+    auto outputs =
+        lazy->compiled->run({{"f2", features.contiguous()}, {"mask", mask.contiguous()}});
+    return outputs.front().second;
+  };
+}
 
 std::unique_ptr<SliceEncoder> make_slice_encoder(const EncoderSource& source,
                                                  const EngineOptions& options,

@@ -50,4 +50,12 @@ struct EncoderSource {
     const EngineOptions& options,
     const FileCache& cache = FileCache());
 
+/// The memory encoder on OpenVINO, for Sam2::set_memory_encoder(). Compiled (or read from the
+/// cache) at the first call: a key slice alone never needs it. Keeps the weights of `source`
+/// alive; one call at a time. `options` must be resolved.
+[[nodiscard]] models::sam2::MemoryEncoderCall make_memory_encoder(
+    const EncoderSource& source,
+    const EngineOptions& options,
+    const FileCache& cache = FileCache());
+
 }  // namespace voxloom::engine

@@ -40,4 +40,11 @@ namespace voxloom::engine {
 [[nodiscard]] OnnxGraph sam2_decoder_graph(const models::sam2::Sam2Options& options,
                                            const weights::StateDict& state);
 
+/// Memory encoder: what a slice and its mask leave behind for the slices tracked later.
+///
+///     f2 [1, d, g, g] without memory, mask [1, 1, 16g, 16g] (scaled probabilities)
+///       -> memory [1, memory_dim, g, g], before no_obj_embed_spatial is added
+[[nodiscard]] OnnxGraph sam2_memory_graph(const models::sam2::Sam2Options& options,
+                                          const weights::StateDict& state);
+
 }  // namespace voxloom::engine

@@ -35,14 +35,22 @@ void prepare_encoder(Sam2Network& network,
                      const std::filesystem::path& folder,
                      bool bf16_gate_passed,
                      const infer::RuntimeOptions& runtime) {
+  const engine::EncoderSource source{.network = network.model,
+                                     .state = &state,
+                                     .weights_sha256 = weights_sha256,
+                                     .folder = folder,
+                                     .bf16_gate_passed = bf16_gate_passed};
   network.encoder =
-      engine::make_slice_encoder({.network = network.model,
-                                  .state = &state,
-                                  .weights_sha256 = weights_sha256,
-                                  .folder = folder,
-                                  .bf16_gate_passed = bf16_gate_passed},
+      engine::make_slice_encoder(source,
                                  {.engine = engine::parse_engine(runtime.engine),
                                   .precision = engine::parse_precision(runtime.precision)});
+  if (network.encoder->engine() == engine::EngineKind::kOpenvino) {
+    network.model->set_memory_encoder(
+        engine::make_memory_encoder(source,
+                                    {.engine = engine::EngineKind::kOpenvino,
+                                     .precision = network.encoder->precision(),
+                                     .threads = thread_budget()}));
+  }
   // The same number format as the encoder; bf16 without hardware would only be slow.
   const bool bf16 =
       network.encoder->precision() == engine::Precision::kBf16 && kernels::has_fast_bf16();

@@ -107,9 +107,10 @@ bool check_target(const fs::path& folder, Overwrite overwrite) {
                 "package '{}': must be named by a folder",
                 folder.string());
   const fs::path parent = folder.has_parent_path() ? folder.parent_path() : fs::path(".");
+  fs::create_directories(parent, ignored);
   VOXLOOM_CHECK(fs::is_directory(parent, ignored),
-                ErrorCode::kNotFound,
-                "package '{}': the folder that holds it does not exist; create it first",
+                ErrorCode::kUnavailable,
+                "package '{}': the folder that holds it could not be made",
                 folder.string());
   if (!fs::exists(folder, ignored)) return false;
   VOXLOOM_CHECK(overwrite == Overwrite::kReplace,

@@ -158,7 +158,8 @@ at::Tensor Sam2Impl::encode_memory(const at::Tensor& f2,
                                    const at::Tensor& score,
                                    bool binarise) {
   const at::Tensor shape = binarise ? (logits > 0).to(f2.scalar_type()) : logits.sigmoid();
-  at::Tensor map = memory_encoder(f2, shape * options.memory_mask_scale + options.memory_mask_bias);
+  const at::Tensor mask = shape * options.memory_mask_scale + options.memory_mask_bias;
+  at::Tensor map = encode_map_ ? encode_map_(f2, mask) : memory_encoder(f2, mask);
   if (no_obj_embed_spatial.defined()) {
     const at::Tensor absent = (score <= 0).to(map.scalar_type()).view({-1, 1, 1, 1});
     map = map + absent * no_obj_embed_spatial.view({1, -1, 1, 1});
@@ -209,6 +210,10 @@ MemoryBackendParts Sam2Impl::memory_backend_parts() {
 
 void Sam2Impl::set_memory_backend(std::shared_ptr<MemoryBackend> backend) {
   backend_ = std::move(backend);
+}
+
+void Sam2Impl::set_memory_encoder(MemoryEncoderCall call) {
+  encode_map_ = std::move(call);
 }
 
 Sam2 load_sam2(const weights::StateDict& state,

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string_view>
 #include <vector>
@@ -29,6 +30,11 @@ struct SliceFeatures {
   /// Slice `i` of the batch, as a batch of one that shares the memory.
   [[nodiscard]] SliceFeatures slice(int64_t i) const;
 };
+
+/// Another way to run the memory encoder: features [1, C, g, g] without memory and scaled mask
+/// [1, 1, S, S] -> [1, memory_dim, g, g].
+using MemoryEncoderCall =
+    std::function<at::Tensor(const at::Tensor& features, const at::Tensor& mask)>;
 
 /// Input of the heads; any member may be undefined.
 struct HeadsPrompt {
@@ -97,6 +103,8 @@ class Sam2Impl : public torch::nn::Module {
   MemoryBackendParts memory_backend_parts();
   /// Replaces how memory attention is computed; by default libtorch.
   void set_memory_backend(std::shared_ptr<MemoryBackend> backend);
+  /// Replaces how memory maps are made; empty: the module, by libtorch.
+  void set_memory_encoder(MemoryEncoderCall call);
 
   const Sam2Options options;
   ImageEncoder image_encoder{nullptr};
@@ -114,6 +122,7 @@ class Sam2Impl : public torch::nn::Module {
 
   nn::ConstantCache cache_;
   std::shared_ptr<MemoryBackend> backend_;
+  MemoryEncoderCall encode_map_;
 };
 TORCH_MODULE(Sam2);
 

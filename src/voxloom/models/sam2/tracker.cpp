@@ -112,6 +112,7 @@ at::Tensor ObjectTracker::earlier_mask(int64_t slice, const at::Tensor& given) c
 }
 
 at::Tensor ObjectTracker::conditioned(int64_t slice, const at::Tensor& f2, Direction direction) {
+  remember_prompts();
   MemoryRead memory;
   memory.maps = bank_.maps_for(slice, direction);
   const std::vector<MemoryBank::Pointer> pointers = bank_.pointers_for(slice, direction);
@@ -198,7 +199,10 @@ void ObjectTracker::remove_prompts(int64_t slice) {
   visited_.erase(slice);
   if (const auto it = bank_.prompted.find(slice); it != bank_.prompted.end()) {
     // The original keeps the answer as an ordinary memory of its neighbours.
-    if (switches_.keep_all_memories) bank_.tracked[slice] = it->second;
+    if (switches_.keep_all_memories) {
+      if (!it->second.memory) it->second.memory = remember_prompt(slice, it->second);
+      bank_.tracked[slice] = it->second;
+    }
     bank_.prompted.erase(it);
   }
   if (bank_.prompted.empty() && pending_.empty()) {
@@ -222,15 +226,26 @@ std::vector<int64_t> ObjectTracker::prompted_slices() const {
 void ObjectTracker::commit_prompts() {
   for (auto& [slice, pending] : pending_) {
     SliceRecord record = std::move(pending.record);
-    record.memory = remember(features_(slice).f2, record.low, record.score, /*prompted=*/true);
     if (pending.conditioning) {
       bank_.tracked.erase(slice);
       bank_.prompted[slice] = std::move(record);
     } else {
+      record.memory = remember_prompt(slice, record);
       bank_.tracked[slice] = std::move(record);
     }
   }
   pending_.clear();
+}
+
+void ObjectTracker::remember_prompts() {
+  for (auto& [slice, record] : bank_.prompted) {
+    if (!record.memory) record.memory = remember_prompt(slice, record);
+  }
+}
+
+std::shared_ptr<const MemoryFrame> ObjectTracker::remember_prompt(int64_t slice,
+                                                                  const SliceRecord& record) {
+  return remember(features_(slice).f2, record.low, record.score, /*prompted=*/true);
 }
 
 SliceRecord ObjectTracker::track(int64_t slice, Direction direction) {

@@ -89,6 +89,10 @@ class ObjectTracker {
   SliceOutput store_prompted(int64_t slice, const HeadsOutput& heads);
   SliceRecord track(int64_t slice, Direction direction);
   void commit_prompts();
+  /// Memory maps of conditioning slices, made when a slice first reads them: an answer on key
+  /// slices alone needs none.
+  void remember_prompts();
+  std::shared_ptr<const MemoryFrame> remember_prompt(int64_t slice, const SliceRecord& record);
   [[nodiscard]] StabilityFallback fallback() const;
 
   Sam2 model_;
