@@ -27,7 +27,7 @@ if [ "$HAS_ML" = ON ]; then
   grep -q "$prefix/bin/../lib/libvoxloom_ml.so" "$work/opened"
 fi
 
-cmake -S "$SOURCE/tests/house/consumer" -B "$work/consumer" -DCMAKE_PREFIX_PATH="$prefix" \
+cmake -G Ninja -S "$SOURCE/tests/house/consumer" -B "$work/consumer" -DCMAKE_PREFIX_PATH="$prefix" \
   -Dnlohmann_json_DIR="$JSON" -DCMAKE_CXX_COMPILER="$CXX" >"$work/consumer.log" 2>&1 || { cat "$work/consumer.log"; exit 1; }
 cmake --build "$work/consumer" >"$work/consumer.log" 2>&1 || { cat "$work/consumer.log"; exit 1; }
 # The bright cube of tests/house/image.nrrd is 4 x 4 x 4 voxels; its corners may be smoothed away.
