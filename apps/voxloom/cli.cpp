@@ -32,7 +32,7 @@ CancelToken& stop_token() {
   return token;
 }
 
-// The first Ctrl-C asks the work to stop at the next slice; the second ends the process.
+// The first Ctrl-C or SIGTERM asks the work to stop at the next slice; the second ends the process.
 void on_interrupt(int) {
   stop_token().cancel();
   ::signal(SIGINT, SIG_DFL);
@@ -281,6 +281,7 @@ int run_command(const Command& command, const std::vector<std::string>& args) {
                 : context.common.verbose ? LogLevel::kDebug
                                          : LogLevel::kWarn);
   ::signal(SIGINT, on_interrupt);
+  ::signal(SIGTERM, on_interrupt);
   context.stop = stop_token();
   std::ofstream nowhere;
   context.out = context.common.json ? static_cast<std::ostream*>(&nowhere) : &std::cout;
