@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -86,11 +87,13 @@ struct Response {
     std::filesystem::path path;
     std::string download_name;  ///< Content-Disposition; empty: none.
     bool remove_after = false;  ///< A temporary file: removed once it is sent, or not.
+    std::string before, after;  ///< Sent around the file: a multipart answer's frame. No ranges.
   };
 
   int status = 200;
   Headers headers;
   std::string body;
+  std::shared_ptr<const std::string> shared_body;  ///< Instead of `body`: sent without a copy.
   std::optional<FileBody> file;
 
   /// Compact separators, keys in order, UTF-8 unescaped.

@@ -1,0 +1,86 @@
+#include "voxloom/serve/monailabel/info.h"
+
+#include <algorithm>
+
+#include "voxloom/serve/sampling/strategies.h"
+
+namespace voxloom::serve {
+namespace {
+
+/// Every label of every model, models in order, labels by value: Slicer makes segments of them.
+Json all_labels(const std::vector<ServedModel>& models) {
+  Json names = Json::array();
+  for (const ServedModel& model : models) {
+    for (const auto& [name, value] : model.labels.items()) {
+      if (std::find(names.begin(), names.end(), name) == names.end()) names.push_back(name);
+    }
+  }
+  return names;
+}
+
+std::string member(const char* name, const std::string& json) {
+  return ",\"" + std::string(name) + "\":" + json;
+}
+
+}  // namespace
+
+InfoDocument::InfoDocument(Services& services) : services_(services), head_(head()) {}
+
+std::string InfoDocument::head() const {
+  Json models = Json::object();
+  for (const ServedModel& model : services_.infer->models()) {
+    models[model.name] = {{"type", model.type},
+                          {"labels", model.labels},
+                          {"dimension", model.dimension},
+                          {"description", model.description},
+                          {"config", model.config}};
+  }
+  const Json head = {
+      {"name", services_.name + " (" + services_.version + ")"},
+      {"description", "Interactive 3-D segmentation with MedSAM2 and geodesic distances"},
+      {"version", services_.version},
+      {"labels", all_labels(services_.infer->models())},
+      {"models", models},
+      {"trainers", Json::object()}};
+  std::string text = head.dump();
+  text.pop_back();  // the object goes on
+  return text;
+}
+
+std::shared_ptr<const std::string> InfoDocument::text() {
+  const std::lock_guard lock(mutex_);
+  const uint64_t store = services_.store->revision();
+  const uint64_t strategies = services_.strategies->revision();
+  if (text_ && store == store_revision_ && strategies == strategies_revision_) return text_;
+  const DatastoreStats stats = services_.store->stats();
+  Json tags = Json::object();
+  for (const auto& [tag, count] : stats.label_tags) tags[tag] = count;
+  const Json datastore = {
+      {"total", stats.total}, {"completed", stats.completed}, {"label_tags", tags}};
+  const Json scoring = {{"dice", {{"description", "Dice of original against final labels"}}}};
+  text_ = std::make_shared<const std::string>(
+      head_ + member("strategies", services_.strategies->info_text()) +
+      member("scoring", scoring.dump()) + member("train_stats", "{}") +
+      member("datastore", datastore.dump()) + "}");
+  store_revision_ = store;
+  strategies_revision_ = strategies;
+  return text_;
+}
+
+std::vector<http::Route> info_routes(Services& services) {
+  http::Route route;
+  route.method = "GET";
+  route.pattern = "/info/";
+  route.role = "user";
+  route.summary = "Models, strategies, labels and counts.";
+  route.work = http::Work::kInline;
+  route.handler = [info = std::make_shared<InfoDocument>(services)](http::Request&) {
+    http::Response response;
+    response.headers.set("Content-Type", "application/json");
+    response.shared_body = info->text();
+    return response;
+  };
+  return {std::move(route)};
+}
+
+}  // namespace voxloom::serve
