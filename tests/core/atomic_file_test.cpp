@@ -35,6 +35,15 @@ TEST_F(AtomicFileTest, AppearsOnlyAtCommit) {
   EXPECT_EQ(files(), 1U);
 }
 
+TEST_F(AtomicFileTest, AppearsOnlyAtCommitWithoutSyncToo) {
+  AtomicFile file(folder_ / "a.txt", Overwrite::kRefuse, Sync::kNo);
+  file.write("hello");
+  EXPECT_FALSE(fs::exists(folder_ / "a.txt"));
+  file.commit();
+  EXPECT_EQ(read_text_file(folder_ / "a.txt"), "hello");
+  EXPECT_EQ(files(), 1U);
+}
+
 TEST_F(AtomicFileTest, LeavesNothingWithoutCommit) {
   { AtomicFile(folder_ / "a.txt", Overwrite::kRefuse).write("half"); }
   EXPECT_EQ(files(), 0U);

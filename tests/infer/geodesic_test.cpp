@@ -305,6 +305,37 @@ TEST(GeodesicTest, FillsEnclosedHolesOnlyWhenAsked) {
   EXPECT_EQ(segment(s.image, {prompt}, keep)[centre], 0);
 }
 
+/// Counts how often its voxels are read.
+class CountingSource final : public image::VolumeSource {
+ public:
+  explicit CountingSource(const image::Volume& volume) : source_(image::make_source(volume)) {}
+  const image::Geometry& geometry() const override { return source_->geometry(); }
+  image::PixelType type() const override { return source_->type(); }
+  image::Volume read_slab(int64_t z0, int64_t z1) override {
+    ++reads;
+    return source_->read_slab(z0, z1);
+  }
+  int reads = 0;
+
+ private:
+  std::unique_ptr<image::VolumeSource> source_;
+};
+
+TEST(GeodesicTest, AWarmSessionReadsNothingMoreAndHasTheSameResult) {
+  const auto s = solid("sphere", 10);
+  const auto source = std::make_shared<CountingSource>(s.image);
+  const auto session = make_geodesic_segmenter()->open(source);
+  CancelToken stop;
+  stop.cancel();
+  EXPECT_THROW(session->warm({}, 32, stop), Error);
+  session->warm({}, 32, {});
+  const int reads = source->reads;
+  EXPECT_GT(reads, 0);
+  session->set_prompts({s.prompt});
+  EXPECT_EQ(labels_of(run(*session)), segment(s.image, {s.prompt}));
+  EXPECT_EQ(source->reads, reads);
+}
+
 TEST(GeodesicTest, CancelLeavesTheSessionUsable) {
   const auto s = solid("sphere", 10);
   const auto session = open(s.image);

@@ -44,8 +44,8 @@ void check_output(const std::filesystem::path& path, Overwrite overwrite) {
                 path.string());
 }
 
-AtomicFile::AtomicFile(const std::filesystem::path& path, Overwrite overwrite)
-    : path_(path), overwrite_(overwrite) {
+AtomicFile::AtomicFile(const std::filesystem::path& path, Overwrite overwrite, Sync sync)
+    : path_(path), overwrite_(overwrite), sync_(sync) {
   check_output(path, overwrite);
   // The suffix stays at the end: some libraries pick the format from it.
   temporary_ = folder_of(path) / (".tmp-" + std::to_string(::getpid()) + "-" +
@@ -81,14 +81,16 @@ void AtomicFile::write(std::string_view text) {
 }
 
 void AtomicFile::commit() {
-  // A library may have replaced the file by name, so sync what the name points to now.
-  const int fd = ::open(temporary_.c_str(), O_RDONLY | O_CLOEXEC);
-  VOXLOOM_CHECK(fd >= 0 && ::fsync(fd) == 0,
-                ErrorCode::kUnavailable,
-                "output '{}': cannot be synced: {}",
-                path_.string(),
-                std::strerror(errno));
-  ::close(fd);
+  if (sync_ == Sync::kYes) {
+    // A library may have replaced the file by name, so sync what the name points to now.
+    const int fd = ::open(temporary_.c_str(), O_RDONLY | O_CLOEXEC);
+    VOXLOOM_CHECK(fd >= 0 && ::fsync(fd) == 0,
+                  ErrorCode::kUnavailable,
+                  "output '{}': cannot be synced: {}",
+                  path_.string(),
+                  std::strerror(errno));
+    ::close(fd);
+  }
   ::close(fd_);
   fd_ = -1;
   if (overwrite_ == Overwrite::kRefuse) {
@@ -96,7 +98,7 @@ void AtomicFile::commit() {
     if (::link(temporary_.c_str(), path_.c_str()) == 0) {
       ::unlink(temporary_.c_str());
       committed_ = true;
-      sync_folder(folder_of(path_));
+      if (sync_ == Sync::kYes) sync_folder(folder_of(path_));
       return;
     }
     VOXLOOM_CHECK(errno != EEXIST,
@@ -110,7 +112,7 @@ void AtomicFile::commit() {
                 path_.string(),
                 std::strerror(errno));
   committed_ = true;
-  sync_folder(folder_of(path_));
+  if (sync_ == Sync::kYes) sync_folder(folder_of(path_));
 }
 
 std::string read_text_file(const std::filesystem::path& path, size_t max_bytes) {

@@ -10,6 +10,10 @@ namespace voxloom {
 /// What to do when an output exists already.
 enum class Overwrite { kRefuse, kReplace };
 
+/// Whether commit() waits until the disk has the bytes. kNo is for files that nobody needs after a
+/// crash, such as an answer on its way to a client.
+enum class Sync { kYes, kNo };
+
 /// A file that appears whole or not at all: bytes go to a temporary name in the same folder;
 /// commit() syncs and renames. Without commit() the destructor removes the temporary file.
 ///
@@ -20,7 +24,7 @@ class AtomicFile {
  public:
   /// Throws kAlreadyExists ("use --force to overwrite") when `path` exists and may not be
   /// replaced, kNotFound when its folder does not exist, kUnavailable when it can't be created.
-  AtomicFile(const std::filesystem::path& path, Overwrite overwrite);
+  AtomicFile(const std::filesystem::path& path, Overwrite overwrite, Sync sync = Sync::kYes);
   ~AtomicFile();
   AtomicFile(const AtomicFile&) = delete;
   AtomicFile& operator=(const AtomicFile&) = delete;
@@ -37,6 +41,7 @@ class AtomicFile {
  private:
   std::filesystem::path path_, temporary_;
   Overwrite overwrite_;
+  Sync sync_;
   int fd_ = -1;
   bool committed_ = false;
 };

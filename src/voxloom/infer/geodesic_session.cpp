@@ -136,6 +136,15 @@ void GeodesicSession::prepare_field(const SegmentOptions& options, const CancelT
                 stop);
 }
 
+void GeodesicSession::warm(const SegmentOptions& options, int64_t z, const CancelToken& stop) {
+  // The field of a larger volume lies around the prompts, which nobody knows yet.
+  if (volume_->geometry().voxel_count() > kWholeVoxels) return;
+  static_cast<void>(z);  // the field has all slices
+  options.validate();
+  stop.check();
+  prepare_field(options, stop);
+}
+
 SegmentResult GeodesicSession::run(const SegmentOptions& options,
                                    Progress& progress,
                                    const CancelToken& stop) {

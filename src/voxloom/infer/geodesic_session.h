@@ -40,6 +40,7 @@ class GeodesicSession : public SegmentSession {
   [[nodiscard]] std::vector<uint8_t> preview_slice(size_t object,
                                                    int64_t z,
                                                    const CancelToken& stop) override;
+  void warm(const SegmentOptions& options, int64_t z, const CancelToken& stop) override;
   [[nodiscard]] SegmentResult run(const SegmentOptions& options,
                                   Progress& progress,
                                   const CancelToken& stop) override;

@@ -85,6 +85,14 @@ class SegmentSession {
                                                            int64_t z,
                                                            const CancelToken& stop) = 0;
 
+  /// Makes ahead of time what a first click on slice z needs under `options` and does not depend
+  /// on prompts; by default nothing. Throws kCancelled (the session stays usable).
+  virtual void warm(const SegmentOptions& options, int64_t z, const CancelToken& stop) {
+    static_cast<void>(options);
+    static_cast<void>(z);
+    static_cast<void>(stop);
+  }
+
   /// Runs what changed since the last run. Throws kInvalidArgument when no prompt selects a
   /// slice, kCancelled when `stop` was set (the session stays usable).
   [[nodiscard]] virtual SegmentResult run(const SegmentOptions& options,

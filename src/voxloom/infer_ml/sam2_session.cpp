@@ -68,6 +68,19 @@ class Sam2Session final : public infer::SegmentSession {
     return pixels_of(set_key(tracker, objects_[object], *key));
   }
 
+  void warm(const infer::SegmentOptions& options, int64_t z, const CancelToken& stop) override {
+    const torch::NoGradGuard no_grad;
+    options.validate();
+    VOXLOOM_CHECK(z >= 0 && z < volume_->geometry().size[2],
+                  ErrorCode::kInvalidArgument,
+                  "warm: must name a slice 0 to {}, got {}",
+                  volume_->geometry().size[2] - 1,
+                  z);
+    if (prepare(options.window)) finished_.clear();
+    stop.check();
+    static_cast<void>(features(z));
+  }
+
   infer::SegmentResult run(const infer::SegmentOptions& options,
                            Progress& progress,
                            const CancelToken& stop) override {

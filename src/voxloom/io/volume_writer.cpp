@@ -203,8 +203,8 @@ class VolumeWriter::Impl {
       default:
         break;
     }
-    if (header_path_) header_.emplace(*header_path_, overwrite_);
-    data_.emplace(data_path_, overwrite_);
+    if (header_path_) header_.emplace(*header_path_, overwrite_, options_.sync);
+    data_.emplace(data_path_, overwrite_, options_.sync);
     begin_data();
   }
 

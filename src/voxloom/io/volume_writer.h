@@ -17,6 +17,8 @@ struct WriteOptions {
   std::vector<image::Label> labels;
   /// NPZ calls label maps `segs` and images `imgs`.
   bool is_label_map = false;
+  /// Whether commit() waits for the disk (NPZ always does).
+  Sync sync = Sync::kYes;
 };
 
 /// Writes a volume slab by slab, so that it need not fit into memory (only NPZ gathers it). The

@@ -41,10 +41,11 @@ struct InferTask {
   std::string model;      ///< A served name.
   std::string image_key;  ///< "image:ID", "session:ID", "upload:SHA256": equal keys, equal images.
   std::function<std::shared_ptr<image::VolumeSource>()> open;  ///< Called when not open already.
-  std::string image_extension = ".nii.gz";  ///< Of the result, unless params name another.
-  Json params = Json::object();             ///< As the client sent them.
-  std::filesystem::path result_folder;      ///< Where the mask is written.
-  CancelToken stop;                         ///< The peer went away.
+  std::string image_extension = ".nii.gz";          ///< Of the result, unless params name another.
+  Json params = Json::object();                     ///< As the client sent them.
+  std::filesystem::path result_folder;              ///< Where the mask is written.
+  std::optional<std::filesystem::path> label_file;  ///< An uploaded label map (scribbles).
+  CancelToken stop;                                 ///< The peer went away.
 };
 
 struct InferOutcome {
@@ -61,6 +62,10 @@ struct InferServiceOptions {
   infer::RuntimeOptions runtime;
   int64_t memory_mb = 2048;  ///< Of open volumes and sessions; the longest unused go first.
   std::function<void(const InferProgress&)> on_progress;  ///< From the compute thread; cheap.
+  /// Makes the model of a package, on the compute thread. Empty: infer::make_segmenter.
+  std::function<std::unique_ptr<infer::Segmenter>(const std::string& package,
+                                                  const infer::RuntimeOptions& runtime)>
+      make_segmenter;
 };
 
 struct InferStats {
@@ -90,6 +95,10 @@ class InferService {
 
   /// Reads the image and makes what a first click needs, in the background, within the budget.
   void prefetch(const InferTask& task);
+
+  /// Drops the open volume and the sessions of an image that was removed or replaced. Takes effect
+  /// before the next task runs.
+  void forget(const std::string& image_key);
 
   [[nodiscard]] InferStats stats() const;
 
