@@ -70,6 +70,9 @@ class Router {
 
  private:
   std::vector<std::unique_ptr<Route>> routes_;
+  /// Patterns without values, by their text without a slash at the end; and the others.
+  std::map<std::string, std::vector<const Route*>, std::less<>> literal_;
+  std::vector<const Route*> with_values_;
 };
 
 /// OpenAPI 3.1 of the listed routes, made from the table itself.
