@@ -16,6 +16,12 @@ const std::vector<Command>& commands() {
       data_info_command(),
       data_convert_command(),
       bench_command(),
+#if VOXLOOM_HAS_SERVER
+      serve_user_add_command(),
+      serve_user_list_command(),
+      serve_user_remove_command(),
+      serve_user_token_command(),
+#endif
       help_command(),
   };
   return table;

@@ -15,6 +15,10 @@ Command model_export_command();
 Command data_info_command();
 Command data_convert_command();
 Command bench_command();
+Command serve_user_add_command();     // with VOXLOOM_SERVER
+Command serve_user_list_command();    // with VOXLOOM_SERVER
+Command serve_user_remove_command();  // with VOXLOOM_SERVER
+Command serve_user_token_command();   // with VOXLOOM_SERVER
 Command help_command();
 
 }  // namespace voxloom::app

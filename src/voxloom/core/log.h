@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <string>
 #include <string_view>
 
@@ -16,6 +17,20 @@ void set_log_level(LogLevel level);
 /// One line to standard error, with time and level. Never pass a patient's name, id or tag,
 /// nor a path of input data.
 void log_write(LogLevel level, std::string_view message);
+
+/// Where lines go, beside or instead of standard error.
+struct LogRoute {
+  /// Called for every line, on the thread that logs. It may be called by several threads at once.
+  /// What it logs itself goes to standard error alone; what it throws is dropped.
+  std::function<void(LogLevel, std::string_view)> sink;
+  /// Changes every line before anyone sees it, standard error too.
+  std::function<std::string(std::string_view)> filter;
+  bool standard_error = true;
+};
+
+/// Sets the route of all later lines; {} is the one at start. When it returns, the former sink is
+/// not running and is not called again, so its owner may go away. Thread-safe; not from a sink.
+void set_log_route(LogRoute route);
 
 }  // namespace voxloom
 

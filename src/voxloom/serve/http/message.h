@@ -115,11 +115,15 @@ struct Response {
 /// An error with its own HTTP status: 401, 403, 413, 422, 429.
 class HttpError : public std::runtime_error {
  public:
-  HttpError(int status, const std::string& detail) : std::runtime_error(detail), status_(status) {}
+  HttpError(int status, const std::string& detail, Fields headers = {})
+      : std::runtime_error(detail), status_(status), headers_(std::move(headers)) {}
   [[nodiscard]] int status() const { return status_; }
+  /// Header fields for the answer: WWW-Authenticate, Retry-After.
+  [[nodiscard]] const Fields& headers() const { return headers_; }
 
  private:
   int status_;
+  Fields headers_;
 };
 
 }  // namespace voxloom::serve::http
