@@ -129,3 +129,43 @@ TEST_F(DicomSegTest, DoesNotHideTheSeriesBesideIt) {
   EXPECT_EQ(open_dicom_series(folder_)->geometry().size[2], 5);
   EXPECT_EQ(open_dicom_series(seg())->geometry().size[2], 3);
 }
+
+TEST_F(DicomSegTest, KeepsTheColoursAndCodesOfSegments) {
+  SegOptions options{.algorithm_name = "test"};
+  options.segments = {{300,
+                       std::array<uint8_t, 3>{255, 0, 0},
+                       DicomCode{"123037004", "SCT", "Anatomical Structure"},
+                       DicomCode{"78961009", "SCT", "Spleen"},
+                       "network"}};
+  write_dicom_seg(labels_, source(), "", seg(), Overwrite::kRefuse, options);
+  DcmFileFormat file;
+  ASSERT_TRUE(file.loadFile(seg().c_str()).good());
+  const auto text = [&](const char* path_tag, const DcmTagKey& tag) {
+    DcmItem* segment = nullptr;
+    EXPECT_TRUE(file.getDataset()->findAndGetSequenceItem(DCM_SegmentSequence, segment, 1).good());
+    DcmItem* item = segment;
+    if (std::string(path_tag) == "category") {
+      segment->findAndGetSequenceItem(DCM_SegmentedPropertyCategoryCodeSequence, item).good();
+    } else if (std::string(path_tag) == "type") {
+      segment->findAndGetSequenceItem(DCM_SegmentedPropertyTypeCodeSequence, item).good();
+    }
+    OFString value;
+    EXPECT_TRUE(item->findAndGetOFString(tag, value).good());
+    return std::string(value.c_str());
+  };
+  EXPECT_EQ(text("", DCM_SegmentDescription), "label value 300");
+  EXPECT_EQ(text("", DCM_SegmentAlgorithmName), "network");
+  EXPECT_EQ(text("category", DCM_CodeValue), "123037004");
+  EXPECT_EQ(text("type", DCM_CodeMeaning), "Spleen");
+  // Pure red of sRGB under D50: L 54.29, a 80.81, b 69.89.
+  DcmItem* segment = nullptr;
+  file.getDataset()->findAndGetSequenceItem(DCM_SegmentSequence, segment, 1).good();
+  const auto lab = [&](unsigned long i) {
+    Uint16 stored = 0;
+    segment->findAndGetUint16(DCM_RecommendedDisplayCIELabValue, stored, i).good();
+    return stored / 65535.0;
+  };
+  EXPECT_NEAR(lab(0) * 100, 54.29, 0.02);
+  EXPECT_NEAR(lab(1) * 255 - 128, 80.81, 0.02);
+  EXPECT_NEAR(lab(2) * 255 - 128, 69.89, 0.02);
+}

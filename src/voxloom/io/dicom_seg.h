@@ -1,12 +1,29 @@
 #pragma once
 
+#include <array>
+#include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <string>
+#include <vector>
 
 #include "voxloom/core/atomic_file.h"
 #include "voxloom/image/volume.h"
 
 namespace voxloom::io {
+
+/// A coded concept: {"78961009", "SCT", "Spleen"}.
+struct DicomCode {
+  std::string value, scheme, meaning;
+};
+
+/// What is said about the segment of one label value, beyond its name.
+struct SegSegment {
+  uint16_t value = 0;
+  std::optional<std::array<uint8_t, 3>> rgb;  ///< To show it in; sRGB.
+  std::optional<DicomCode> category, type;    ///< Absent: tissue.
+  std::string algorithm_name;                 ///< Empty: as SegOptions says.
+};
 
 /// What a DICOM segmentation says about itself.
 struct SegOptions {
@@ -16,6 +33,7 @@ struct SegOptions {
   Algorithm algorithm = Algorithm::kSemiautomatic;
   std::string content_label = "SEGMENTATION";  ///< Capitals, digits, _ and space; at most 16.
   int series_number = 300;
+  std::vector<SegSegment> segments;  ///< Of label values that more is known about; in any order.
 };
 
 /// Writes a label map as a DICOM Segmentation (binary, one segment per label value) that refers to

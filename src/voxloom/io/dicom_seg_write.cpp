@@ -71,15 +71,11 @@ DcmItem& append(DcmItem& parent, const DcmTagKey& sequence) {
   return *item;
 }
 
-void put_code(DcmItem& parent,
-              const DcmTagKey& sequence,
-              const char* value,
-              const char* scheme,
-              const char* meaning) {
+void put_code(DcmItem& parent, const DcmTagKey& sequence, const DicomCode& code) {
   DcmItem& item = append(parent, sequence);
-  put(item, DCM_CodeValue, value);
-  put(item, DCM_CodingSchemeDesignator, scheme);
-  put(item, DCM_CodeMeaning, meaning);
+  put(item, DCM_CodeValue, code.value);
+  put(item, DCM_CodingSchemeDesignator, code.scheme);
+  put(item, DCM_CodeMeaning, code.meaning);
 }
 
 std::string difference(const Geometry& labels, const Geometry& series) {
@@ -153,6 +149,23 @@ std::string short_text(const std::string& text, bool ascii_only, size_t most = 6
     out += bad ? '_' : c;
   }
   return out;
+}
+
+// sRGB to CIELab with the white of D50, to which DICOM's colours refer (PS3.3 C.10.7.1.1).
+image::Vec3 cielab_from_rgb(const std::array<uint8_t, 3>& rgb) {
+  const auto linear = [](uint8_t v) {
+    const double c = v / 255.0;
+    return c <= 0.04045 ? c / 12.92 : std::pow((c + 0.055) / 1.055, 2.4);
+  };
+  const double r = linear(rgb[0]), g = linear(rgb[1]), b = linear(rgb[2]);
+  // Bradford-adapted to D50, divided by the white.
+  const auto f = [](double t) {
+    return t > 216.0 / 24389.0 ? std::cbrt(t) : (24389.0 / 27.0 * t + 16.0) / 116.0;
+  };
+  const double x = f((0.4360747 * r + 0.3850649 * g + 0.1430804 * b) / 0.9642200);
+  const double y = f(0.2225045 * r + 0.7168786 * g + 0.0606169 * b);
+  const double z = f((0.0139322 * r + 0.0971045 * g + 0.7141733 * b) / 0.8252100);
+  return {116.0 * y - 16.0, 500.0 * (x - y), 200.0 * (y - z)};
 }
 
 class SegWriter {
@@ -275,6 +288,10 @@ class SegWriter {
   }
 
   void put_segment(const Segment& s) {
+    const auto found = std::find_if(options_.segments.begin(),
+                                    options_.segments.end(),
+                                    [&](const SegSegment& o) { return o.value == s.value; });
+    const SegSegment more = found == options_.segments.end() ? SegSegment{} : *found;
     DcmItem& item = append(data_, DCM_SegmentSequence);
     put_number(item, DCM_SegmentNumber, s.number);
     put(item, DCM_SegmentLabel, short_text(s.name, !utf8_));
@@ -291,19 +308,33 @@ class SegWriter {
         break;
     }
     if (options_.algorithm != SegOptions::Algorithm::kManual) {
-      put(item, DCM_SegmentAlgorithmName, short_text(options_.algorithm_name, !utf8_));
+      const std::string& own = more.algorithm_name;
+      put(item,
+          DCM_SegmentAlgorithmName,
+          short_text(own.empty() ? options_.algorithm_name : own, !utf8_));
     }
-    put_code(item, DCM_SegmentedPropertyCategoryCodeSequence, "85756007", "SCT", "Tissue");
-    put_code(item, DCM_SegmentedPropertyTypeCodeSequence, "85756007", "SCT", "Tissue");
-    // Hues a golden angle apart, as CIELab: L 0..100, a and b -128..127, each scaled to 16 bits.
+    const DicomCode tissue{"85756007", "SCT", "Tissue"};
+    put_code(
+        item, DCM_SegmentedPropertyCategoryCodeSequence, clean(more.category.value_or(tissue)));
+    put_code(item, DCM_SegmentedPropertyTypeCodeSequence, clean(more.type.value_or(tissue)));
+    // Without a colour of its own: hues a golden angle apart.
     const double hue = static_cast<double>(s.number - 1) * 2.399963;
+    const image::Vec3 lab = more.rgb ? cielab_from_rgb(*more.rgb)
+                                     : image::Vec3{60, 60 * std::cos(hue), 60 * std::sin(hue)};
+    // L 0..100, a and b -128..127, each scaled to 16 bits.
     const auto scaled = [](double v, double low, double high) {
-      return static_cast<Uint16>(std::lround((v - low) / (high - low) * 65535.0));
+      const double unit = std::clamp((v - low) / (high - low), 0.0, 1.0);
+      return static_cast<Uint16>(std::lround(unit * 65535.0));
     };
-    const Uint16 lab[] = {scaled(60, 0, 100),
-                          scaled(60 * std::cos(hue), -128, 127),
-                          scaled(60 * std::sin(hue), -128, 127)};
-    item.putAndInsertUint16Array(DCM_RecommendedDisplayCIELabValue, lab, 3).good();
+    const Uint16 stored[] = {
+        scaled(lab[0], 0, 100), scaled(lab[1], -128, 127), scaled(lab[2], -128, 127)};
+    item.putAndInsertUint16Array(DCM_RecommendedDisplayCIELabValue, stored, 3).good();
+  }
+
+  DicomCode clean(const DicomCode& code) const {
+    return {short_text(code.value, true, 16),
+            short_text(code.scheme, true, 16),
+            short_text(code.meaning, !utf8_)};
   }
 
   void put_dimensions() {
@@ -353,10 +384,8 @@ class SegWriter {
     put(source, DCM_SpatialLocationsPreserved, "YES");
     put_code(source,
              DCM_PurposeOfReferenceCodeSequence,
-             "121322",
-             "DCM",
-             "Source image for image processing operation");
-    put_code(derivation, DCM_DerivationCodeSequence, "113076", "DCM", "Segmentation");
+             {"121322", "DCM", "Source image for image processing operation"});
+    put_code(derivation, DCM_DerivationCodeSequence, {"113076", "DCM", "Segmentation"});
     const Uint32 index[] = {static_cast<Uint32>(s.number), static_cast<Uint32>(z + 1)};
     append(item, DCM_FrameContentSequence)
         .putAndInsertUint32Array(DCM_DimensionIndexValues, index, 2)
