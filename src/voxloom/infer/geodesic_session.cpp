@@ -6,6 +6,7 @@
 
 #include "voxloom/core/error.h"
 #include "voxloom/image/window.h"
+#include "voxloom/infer/geodesic_scores.h"
 #include "voxloom/infer/prompt_parse.h"
 
 namespace voxloom::infer::geodesic {
@@ -215,6 +216,12 @@ SegmentResult GeodesicSession::run(const SegmentOptions& options,
   }
   result.labels = compose_labels(geometry, merged, stop);
   report.times_s.emplace_back("write labels", watch.lap());
+  if (options.scores) {
+    for (const auto& object : merged) {
+      report.scores.push_back(score_object(*field_, object.mask.certain, stop));
+    }
+    report.times_s.emplace_back("score", watch.lap());
+  }
   for (auto& object : merged) masks_.push_back(std::move(object.mask.certain));
   last_options_ = options;
   return result;

@@ -14,6 +14,7 @@
 #include "voxloom/core/progress.h"
 #include "voxloom/image/volume.h"
 #include "voxloom/infer/prompt.h"
+#include "voxloom/infer/scores.h"
 
 namespace voxloom::infer {
 
@@ -38,6 +39,8 @@ struct SegmentOptions {
   double smoothness = 1.0;       ///< Weight of the regularising step, 0 ... 10.
   double leak_control = 0.5;     ///< 0 none ... 1 strong: how much edges stop the growth.
   double max_distance_mm = 0.0;  ///< Stop growing this far from a positive click; 0: no limit.
+  // Adds to the report; no flag: for programs that choose the next image to annotate.
+  bool scores = false;  ///< Fill SegmentReport::scores. The label map is the same.
 
   void visit(OptionList& list);
   void validate() const;
@@ -61,6 +64,8 @@ struct SegmentReport {
   int64_t slices_tracked = 0;
   std::vector<std::pair<std::string, double>> times_s;  ///< Stage name, seconds.
   std::vector<std::string> notes;                       ///< Warnings a person should read.
+  /// With SegmentOptions::scores one for each object, absent where nothing was found; else empty.
+  std::vector<std::optional<ObjectScores>> scores;
 };
 
 /// The result of one run: the label map and the report.

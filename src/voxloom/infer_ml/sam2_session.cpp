@@ -14,6 +14,7 @@
 #include "voxloom/infer_ml/feature_store.h"
 #include "voxloom/infer_ml/sam2_network.h"
 #include "voxloom/infer_ml/slice_reader.h"
+#include "voxloom/infer_ml/slice_scores.h"
 #include "voxloom/models/sam2/tracker.h"
 
 namespace voxloom::infer_ml {
@@ -33,6 +34,8 @@ struct FinishedPasses {
   bool fill_holes = true;
   int64_t stop_after_absent = 0;
   std::vector<infer::RunMask> results;
+  bool scored = false;  ///< Whether `scores` was asked for.
+  std::optional<infer::ObjectScores> scores;
 };
 
 class Sam2Session final : public infer::SegmentSession {
@@ -111,6 +114,9 @@ class Sam2Session final : public infer::SegmentSession {
     const auto merge_start = Clock::now();
     for (size_t i = 0; i < objects_.size(); ++i) {
       merged.push_back(merge(objects_[i], finished_[i], options, result.report));
+    }
+    if (options.scores) {
+      for (const auto& finished : finished_) result.report.scores.push_back(finished.scores);
     }
     result.labels = infer::compose_labels(volume_->geometry(), merged, stop);
     fill_report(result.report);
@@ -205,11 +211,19 @@ class Sam2Session final : public infer::SegmentSession {
     for (const auto& before : finished_) {
       if (before.plan == plan && before.masks == object.masks &&
           before.fill_holes == options.fill_holes &&
-          before.stop_after_absent == options.stop_after_absent) {
+          before.stop_after_absent == options.stop_after_absent &&
+          (before.scored || !options.scores)) {
         return before;
       }
     }
-    FinishedPasses finished{plan, object.masks, options.fill_holes, options.stop_after_absent, {}};
+    FinishedPasses finished{.plan = plan,
+                            .masks = object.masks,
+                            .fill_holes = options.fill_holes,
+                            .stop_after_absent = options.stop_after_absent,
+                            .results = {},
+                            .scored = options.scores,
+                            .scores = {}};
+    SliceScores scores;
     auto tracker = make_tracker(options.fill_holes);
     for (const auto& key : plan.keys) {
       stop.check();
@@ -226,12 +240,22 @@ class Sam2Session final : public infer::SegmentSession {
                      std::abs(pass.last - pass.first) + 1);
       const auto done = tracker.propagate(
           bounds,
-          [&](const sam2::SliceOutput& output) { mask.set_slice(output.slice, pixels_of(output)); },
+          [&](const sam2::SliceOutput& output) {
+            mask.set_slice(output.slice, pixels_of(output));
+            if (options.scores) scores.add(output.slice, output.low, output.score > 0);
+          },
           stop,
           &progress);
       progress.end();
       tracked_ += done.slices;
       finished.results.push_back(std::move(mask));
+    }
+    if (options.scores) {
+      finished.scores = scores.result();
+      if (finished.scores && plan.two_ended && finished.results.size() == 2) {
+        finished.scores->disagreement =
+            infer::disagreement_of(finished.results[0], finished.results[1]);
+      }
     }
     return finished;
   }
