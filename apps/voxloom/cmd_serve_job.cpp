@@ -1,6 +1,7 @@
 #include "voxloom/core/atomic_file.h"
 #include "voxloom/core/error.h"
 #include "voxloom/serve/tasks/batch_job.h"
+#include "voxloom/serve/tasks/scoring_job.h"
 
 #include "commands.h"
 
@@ -23,11 +24,15 @@ int run_job(JobArgs& args, Context& context) {
                 "request '{}': must be a JSON object",
                 args.request);
   int64_t failed = 0, done = 0;
-  serve::run_batch(
-      serve::BatchRequest::from_json(json), context.stop, [&](const nlohmann::ordered_json& line) {
-        ++(line.contains("error") ? failed : done);
-        *context.out << line.dump() << "\n" << std::flush;
-      });
+  const auto report = [&](const nlohmann::ordered_json& line) {
+    ++(line.contains("error") ? failed : done);
+    *context.out << line.dump() << "\n" << std::flush;
+  };
+  if (json.contains("scoring")) {
+    serve::run_scoring(json, context.stop, report);
+  } else {
+    serve::run_batch(serve::BatchRequest::from_json(json), context.stop, report);
+  }
   context.result["done"] = done;
   context.result["failed"] = failed;
   return 0;
@@ -38,8 +43,8 @@ int run_job(JobArgs& args, Context& context) {
 Command serve_job_command() {
   return make_command<JobArgs>(
       {.name = "serve job",
-       .summary = "Run the cases of a batch: the child process of an annotation server.",
-       .details = "The server starts this for batch inference, so that a crash or a kill can't touch "
+       .summary = "Run one background job: the child process of an annotation server.",
+       .details = "The server starts this for batch inference and scoring, so that a crash or a kill can't touch "
                   "annotation. It reads one request and prints one JSON line a case. To work "
                   "through many images by hand, see 'voxloom queue'.",
        .examples = {{"voxloom serve job request.json", "what the server runs"}},

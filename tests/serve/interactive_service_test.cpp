@@ -92,6 +92,24 @@ TEST(InferServiceTest, ClientsAreServedInTurn) {
               ElementsAre("run 10", "run 11", "run 20", "run 12", "run 21", "run 13"));
 }
 
+TEST(InferServiceTest, BackgroundWorkGivesWayAndGoesOn) {
+  FakeService fake;
+  fake.state->hold = true;
+  auto quiet = fake.task("scorer", "image:a", 1);
+  quiet.background = true;
+  Background background(*fake.service, quiet);
+  fake.state->wait_entered(1);
+  Background click(*fake.service, fake.task("one", "image:b", 2));
+  fake.state->wait_entered(2);  // the click runs although the model held the other one
+  fake.state->release();
+  click.join();
+  background.join();
+  ASSERT_TRUE(click.outcome);
+  ASSERT_TRUE(background.outcome) << "it was run again when no client waited";
+  EXPECT_THAT(fake.state->order, ElementsAre("run 1", "run 2", "run 1"));
+  EXPECT_EQ(fake.service->stats().cancelled, 0U);
+}
+
 TEST(InferServiceTest, OneSessionPerClientImageAndLabelOneVolumePerImageOneModel) {
   FakeService fake;
   const auto run = [&](const std::string& client, const std::string& image, const char* label) {

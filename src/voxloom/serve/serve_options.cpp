@@ -53,7 +53,7 @@ void ServeOptions::visit(OptionList& list) {
   list.option("--cors-origin", cors_origins, "Pages that may call from a browser; none given: all.")
       .with_value_name("ORIGIN");
   list.option("--dicomweb-filter", dicomweb_filter, "Which series of a DICOMweb server to serve.")
-      .with_value_name("KEY=VALUE[,VALUE]");
+      .with_value_name("JSON");
   list.option("--dicomweb-user",
               dicomweb_user,
               "Account at the DICOMweb server; its password comes from VOXLOOM_DICOMWEB_PASSWORD.")

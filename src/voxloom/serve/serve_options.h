@@ -18,7 +18,7 @@ struct ServeOptions {
   std::vector<std::string> models, strategies;
   std::string users, tls = "off", database, state_dir, log_dir, log_listen, log_token_file, ohif;
   std::vector<std::string> log_push, cors_origins;
-  std::string dicomweb_filter = "Modality=CT,MR", dicomweb_user;
+  std::string dicomweb_filter = R"({"Modality": ["CT", "MR"]})", dicomweb_user;
   int64_t prefetch = 1, memory_mb = 2048, rate = 200, max_upload_mb = 8192, taken_min = 60;
   infer::RuntimeOptions runtime;
 

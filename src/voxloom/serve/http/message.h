@@ -87,7 +87,6 @@ struct Response {
     std::filesystem::path path;
     std::string download_name;  ///< Content-Disposition; empty: none.
     bool remove_after = false;  ///< A temporary file: removed once it is sent, or not.
-    std::string before, after;  ///< Sent around the file: a multipart answer's frame. No ranges.
   };
 
   int status = 200;

@@ -89,7 +89,8 @@ InferOutcome run_pipeline(const ServedModel& model,
                 "a label map of scribbles",
                 model.name);
   const auto source = pool.image(task.image_key, task.open);
-  const auto request = read_prompts(model, task.params, source->geometry(), task.image_extension);
+  auto request = read_prompts(model, task.params, source->geometry(), task.image_extension);
+  request.options.scores = task.scores;
   latencies.lap("pre");
 
   auto result = request.objects.empty()
@@ -100,6 +101,7 @@ InferOutcome run_pipeline(const ServedModel& model,
   latencies.lap("invert");  // nothing is resampled, so nothing has to be undone
 
   InferOutcome outcome;
+  outcome.scores = result.report.scores;
   outcome.params = post_process(model, request, result);
   latencies.lap("post");
   stop.check();

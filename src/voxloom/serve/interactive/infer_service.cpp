@@ -94,6 +94,7 @@ struct Ticket {
   Clock::time_point queued = Clock::now();
   CancelToken stop;  ///< The task's own one is the caller's and may be used for more.
   bool done = false;
+  bool preempted = false;  ///< Stopped for a client; goes on when no client waits.
   InferOutcome outcome;
   std::exception_ptr error;
 
@@ -139,8 +140,10 @@ struct InferService::Impl {
     closing = true;
     if (running) running->stop.cancel();
     if (ahead_running) ahead_stop.cancel();
-    for (const auto& ticket : waiting.take([](const TicketPtr&) { return true; })) {
-      finish_cancelled(*ticket);
+    for (auto* queue : {&waiting, &background}) {
+      for (const auto& ticket : queue->take([](const TicketPtr&) { return true; })) {
+        finish_cancelled(*ticket);
+      }
     }
     changed.notify_all();
     finished.wait(lock, [this] { return callers == 0; });
@@ -172,7 +175,18 @@ struct InferService::Impl {
   template <class Matches>
   void cancel_if(Matches matches) {
     if (running && matches(running)) running->stop.cancel();
-    for (const auto& ticket : waiting.take(matches)) finish_cancelled(*ticket);
+    for (auto* queue : {&waiting, &background}) {
+      for (const auto& ticket : queue->take(matches)) finish_cancelled(*ticket);
+    }
+  }
+
+  /// Whatever nobody waits for makes room.
+  void preempt() {
+    if (ahead_running) ahead_stop.cancel();
+    if (running && running->task.background) {
+      running->preempted = true;
+      running->stop.cancel();
+    }
   }
 
   // ---- the compute thread ----
@@ -184,7 +198,8 @@ struct InferService::Impl {
     std::unique_lock lock(mutex);
     for (;;) {
       changed.wait(lock, [this] {
-        return closing || !forgotten.empty() || !waiting.empty() || !ahead.empty();
+        return closing || !forgotten.empty() || !forgotten_packages.empty() || !waiting.empty() || !background.empty() ||
+               !ahead.empty();
       });
       if (closing) return;
       if (!forgotten.empty()) {
@@ -193,12 +208,20 @@ struct InferService::Impl {
         lock.unlock();
         for (const auto& image : images) pool.forget(image);
         lock.lock();
+      } else if (!forgotten_packages.empty()) {
+        const auto packages = std::move(forgotten_packages);
+        forgotten_packages.clear();
+        lock.unlock();
+        for (const auto& package : packages) pool.forget_package(package);
+        lock.lock();
       } else if (auto ticket = waiting.pop()) {
         work_off(**ticket, *ticket, lock);
-      } else {
+      } else if (!ahead.empty()) {
         Ahead next = std::move(ahead.front());
         ahead.pop_front();
         look_ahead(std::move(next), lock);
+      } else if (auto later = background.pop()) {
+        work_off(**later, *later, lock);
       }
       stats.sessions = pool.sessions();
       stats.memory_bytes = pool.bytes();
@@ -222,6 +245,13 @@ struct InferService::Impl {
     }
     lock.lock();
     running.reset();
+    if (ticket.preempted && error && is_cancelled(error) && !closing &&
+        !ticket.task.stop.cancelled()) {
+      ticket.preempted = false;
+      ticket.stop = CancelToken();
+      background.push(ticket.task.client, shared);
+      return;
+    }
     if (origin == SessionPool::Origin::kKept) ++stats.session_hits;
     if (origin == SessionPool::Origin::kWarmed) ++stats.prefetch_hits, ++stats.session_misses;
     if (origin == SessionPool::Origin::kNew) ++stats.prefetch_misses, ++stats.session_misses;
@@ -258,11 +288,12 @@ struct InferService::Impl {
   std::condition_variable changed;   ///< There is something to compute.
   std::condition_variable finished;  ///< A ticket is done, or a caller left.
   FairQueue<TicketPtr> waiting;
+  FairQueue<TicketPtr> background;
   TicketPtr running;
   std::deque<Ahead> ahead;
   bool ahead_running = false;
   CancelToken ahead_stop;
-  std::vector<std::string> forgotten;
+  std::vector<std::string> forgotten, forgotten_packages;
   InferStats stats;
   int64_t callers = 0;
   bool closing = false;
@@ -307,8 +338,8 @@ InferOutcome InferService::run(const InferTask& task) {
   VOXLOOM_CHECK(!impl.closing, ErrorCode::kUnavailable, "inference: the server is closing");
   ++impl.callers;
   impl.cancel_if([&](const TicketPtr& other) { return other->same_work(*ticket); });
-  if (impl.ahead_running) impl.ahead_stop.cancel();
-  impl.waiting.push(task.client, ticket);
+  if (!task.background) impl.preempt();
+  (task.background ? impl.background : impl.waiting).push(task.client, ticket);
   impl.changed.notify_one();
   while (!ticket->done) {
     impl.finished.wait_for(lock, kPeerCheck);
@@ -342,6 +373,13 @@ void InferService::forget(const std::string& image_key) {
   std::erase_if(impl.ahead, [&](const Ahead& a) { return a.task.image_key == image_key; });
   impl.forgotten.push_back(image_key);
   impl.changed.notify_one();
+}
+
+void InferService::forget_model(const std::string& name) {
+  const ServedModel& model = must_find(*this, name);
+  const std::lock_guard lock(impl_->mutex);
+  impl_->forgotten_packages.push_back(model.package);
+  impl_->changed.notify_one();
 }
 
 InferStats InferService::stats() const {

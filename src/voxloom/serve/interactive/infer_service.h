@@ -46,11 +46,16 @@ struct InferTask {
   std::filesystem::path result_folder;              ///< Where the mask is written.
   std::optional<std::filesystem::path> label_file;  ///< An uploaded label map (scribbles).
   CancelToken stop;                                 ///< The peer went away.
+  /// Work that nobody waits for: runs when no client does, gives way to clients between slices and
+  /// goes on afterwards.
+  bool background = false;
+  bool scores = false;  ///< Fill InferOutcome::scores.
 };
 
 struct InferOutcome {
   std::optional<std::filesystem::path> mask;  ///< Under result_folder; the caller removes it.
   Json params;  ///< label_names, latencies, centroids, notes: the JSON part of the answer.
+  std::vector<std::optional<infer::ObjectScores>> scores;  ///< One for each object.
 };
 
 struct InferProgress {
@@ -99,6 +104,8 @@ class InferService {
   /// Drops the open volume and the sessions of an image that was removed or replaced. Takes effect
   /// before the next task runs.
   void forget(const std::string& image_key);
+  /// Drops a loaded model and its sessions: the next task loads the package anew.
+  void forget_model(const std::string& name);
 
   [[nodiscard]] InferStats stats() const;
 

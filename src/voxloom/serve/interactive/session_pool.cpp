@@ -128,6 +128,11 @@ void SessionPool::drop_spare(const std::string& image, const std::string& packag
   if (spare != sessions_.end()) sessions_.erase(spare);
 }
 
+void SessionPool::forget_package(const std::string& package) {
+  std::erase_if(sessions_, [&](const Session& s) { return s.package == package; });
+  segmenters_.erase(package);
+}
+
 void SessionPool::forget(const std::string& image) {
   sessions_.remove_if([&](const Session& s) { return s.key.image == image; });
   images_.erase(image);

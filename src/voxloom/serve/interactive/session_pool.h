@@ -51,6 +51,8 @@ class SessionPool {
 
   void drop(const SessionKey& key);       ///< After a failure that may have left it half done.
   void forget(const std::string& image);  ///< The volume and all sessions of an image.
+  /// The model of a package and all sessions that use it: its weights were replaced.
+  void forget_package(const std::string& package);
   void drop_spare(const std::string& image, const std::string& package);
 
   [[nodiscard]] int64_t sessions() const { return static_cast<int64_t>(sessions_.size()); }

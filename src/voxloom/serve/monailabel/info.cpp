@@ -2,7 +2,8 @@
 
 #include <algorithm>
 
-#include "voxloom/serve/sampling/strategies.h"
+#include "voxloom/serve/sampling/sampler.h"
+#include "voxloom/serve/sampling/scoring.h"
 
 namespace voxloom::serve {
 namespace {
@@ -50,17 +51,16 @@ std::string InfoDocument::head() const {
 std::shared_ptr<const std::string> InfoDocument::text() {
   const std::lock_guard lock(mutex_);
   const uint64_t store = services_.store->revision();
-  const uint64_t strategies = services_.strategies->revision();
+  const auto strategies = services_.sampler->revision(*services_.store);
   if (text_ && store == store_revision_ && strategies == strategies_revision_) return text_;
   const DatastoreStats stats = services_.store->stats();
   Json tags = Json::object();
   for (const auto& [tag, count] : stats.label_tags) tags[tag] = count;
   const Json datastore = {
       {"total", stats.total}, {"completed", stats.completed}, {"label_tags", tags}};
-  const Json scoring = {{"dice", {{"description", "Dice of original against final labels"}}}};
   text_ = std::make_shared<const std::string>(
-      head_ + member("strategies", services_.strategies->info_text()) +
-      member("scoring", scoring.dump()) + member("train_stats", "{}") +
+      head_ + member("strategies", services_.sampler->info(*services_.store)->dump()) +
+      member("scoring", ScoringMethods::info().dump()) + member("train_stats", "{}") +
       member("datastore", datastore.dump()) + "}");
   store_revision_ = store;
   strategies_revision_ = strategies;

@@ -3,6 +3,7 @@
 #include <memory>
 #include <mutex>
 #include <string>
+#include <utility>
 
 #include "voxloom/serve/monailabel/services.h"
 
@@ -23,7 +24,8 @@ class InfoDocument {
   Services& services_;
   const std::string head_;  ///< Name to trainers: fixed while the server runs.
   std::mutex mutex_;
-  uint64_t store_revision_ = 0, strategies_revision_ = 0;
+  uint64_t store_revision_ = 0;
+  std::pair<uint64_t, uint64_t> strategies_revision_;
   std::shared_ptr<const std::string> text_;
 };
 

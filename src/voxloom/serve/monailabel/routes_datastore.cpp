@@ -1,5 +1,4 @@
 // GET/PUT/DELETE /datastore/*: images and labels, as MONAI Label 0.8.5 names them.
-#include "voxloom/core/zip_writer.h"
 #include "voxloom/serve/datastore/dataset_zip.h"
 #include "voxloom/serve/monailabel/services.h"
 
@@ -76,8 +75,8 @@ class DatastoreRoutes {
   Response get_image(Request& request) {
     const auto record = store_.find(request.query_value("image"));
     if (!record) return Response::error(404, "Image NOT Found or is a directory");
-    return file_answer(store_.image_path(record->id, request.disconnected),
-                       record->id + record->ext);
+    const auto path = image_file(services_, record->id, request.disconnected);
+    return file_answer(path, record->ext.empty() ? path.filename().string() : record->id + record->ext);
   }
 
   Response image_info(Request& request) {
@@ -135,14 +134,9 @@ class DatastoreRoutes {
   }
 
   Response dataset(Request& request) {
-    const std::string limit = request.query_value("limit_cases", "0");
-    int64_t cases = 0;
-    const auto [end, error] = std::from_chars(limit.data(), limit.data() + limit.size(), cases);
-    if (error != std::errc() || end != limit.data() + limit.size() || cases < 0) {
-      throw http::HttpError(422, "limit_cases: must be a whole number of at least 0");
-    }
+    const int64_t cases = query_number(request, "limit_cases", 0);
     const auto path = services_.scratch / format("dataset-{}.zip", request.id);
-    write_dataset_zip(store_, path, cases, request.disconnected);
+    static_cast<void>(write_dataset_zip(store_, cases, path, request.disconnected));
     Response response = Response::download(path, "dataset.zip");
     response.file->remove_after = true;
     return response;

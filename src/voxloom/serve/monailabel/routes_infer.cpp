@@ -45,6 +45,7 @@ class InferRoute {
     InferTask task;
     task.params = json_field(request, "params");
     const std::string image = choose_image(request, task);
+    if (const auto* label = request.file("label")) task.label_file = label->path;
     task.model = model;
     task.client = client_of(request, task.params);
     task.stop = request.disconnected;
@@ -70,10 +71,13 @@ class InferRoute {
       return {};
     }
     if (const std::string id = request.query_value("session_id"); !id.empty()) {
-      if (const auto session = services_.sessions->find(id, /*touch=*/true)) {
+      if (services_.sessions->get(id, /*touch=*/true)) {
+        const fs::path path = services_.sessions->image_path(id);
         task.image_key = "session:" + id;
-        task.image_extension = image_suffix(session->image.filename().string(), ".nii.gz");
-        task.open = [path = session->image] { return io::open_volume(path); };
+        task.image_extension = image_suffix(path.filename().string(), ".nii.gz");
+        task.open = [path]() -> std::shared_ptr<image::VolumeSource> {
+          return io::open_volume(path);
+        };
         return {};
       }
     }
@@ -141,11 +145,9 @@ class InferRoute {
       return response;
     }
     // Without a mask the params part alone: Slicer's client can't take bare JSON.
-    if (!outcome.mask) return http::multipart_answer(outcome.params, {});
-    Response response = http::multipart_answer(outcome.params, mask.path());
-    response.file->remove_after = true;
-    mask.keep();
-    return response;
+    if (!outcome.mask) return http::multipart_params(outcome.params);
+    return http::multipart_params_and_file(
+        outcome.params, mask.path().filename().string(), mask.path());
   }
 
   Services& services_;

@@ -1,6 +1,6 @@
 // POST /activelearning/{strategy}: which image comes next.
 #include "voxloom/serve/monailabel/services.h"
-#include "voxloom/serve/sampling/strategies.h"
+#include "voxloom/serve/sampling/sampler.h"
 
 namespace voxloom::serve {
 namespace {
@@ -8,41 +8,45 @@ namespace {
 using http::Request;
 using http::Response;
 
-/// Makes the sample and the likely next ones ready while the annotator looks at the first.
-void prefetch_from(Services& services, const std::string& first, const std::string& client) {
-  const std::vector<ServedModel>& models = services.infer->models();
-  if (models.empty()) return;
-  std::vector<std::string> ids{first};
-  for (const std::string& id : services.strategies->likely_next(*services.store, first)) {
-    if (static_cast<int64_t>(ids.size()) > services.prefetch_images) break;
-    ids.push_back(id);
-  }
-  for (const std::string& id : ids) {
-    InferTask task = datastore_task(services, id);
+/// Makes the sample, and the unlabelled images after it, ready while the annotator looks at it.
+void make_ready(Services& services, const std::string& first, const std::string& client) {
+  const std::vector<std::string> ids = services.store->image_ids();
+  const auto place = std::find(ids.begin(), ids.end(), first);
+  int64_t left = services.prefetch_images + 1;
+  for (auto it = place; it != ids.end() && left > 0; ++it) {
+    const auto record = services.store->find(*it);
+    if (!record || (record->completed() && *it != first)) continue;
+    InferTask task = datastore_task(services, *it);
     task.client = client;
-    task.model = models.front().name;
+    task.model = services.infer->models().front().name;
     services.infer->prefetch(task);
+    --left;
   }
 }
 
 Response next_sample(Services& services, Request& request) {
-  Json body = request.json_object();
+  const Json body = request.json_object();
   const std::string client = client_of(request, body);
-  body["client_id"] = client;
-  Json sample = services.strategies->next(
-      request.path_values.at("strategy"), *services.store, body, request.disconnected);
+  const auto checksum = [&](const std::string& id, const std::filesystem::path&) {
+    const std::string sum = services.checksum ? services.checksum(id) : "";
+    return sum.empty() ? std::nullopt : std::optional(sum);
+  };
+  Json sample = services.sampler->next_sample(*services.store,
+                                              request.path_values.at("strategy"),
+                                              body,
+                                              client,
+                                              checksum,
+                                              request.disconnected);
   if (sample.empty()) return Response::json(sample);
   const std::string id = sample.at("id").get<std::string>();
-  const auto record = services.store->find(id);
-  VOXLOOM_CHECK(record, ErrorCode::kNotFound, "image '{}': went away meanwhile", id);
-  const auto path = services.store->image_path(id, request.disconnected);
-  sample["path"] = std::filesystem::absolute(path).string();
-  if (!sample.contains("name")) sample["name"] = id + record->ext;
-  if (const std::string sum = services.checksum ? services.checksum(id) : ""; !sum.empty()) {
-    sample["checksum"] = sum;
+  const std::filesystem::path file = image_file(services, id, request.disconnected);
+  sample["path"] = std::filesystem::absolute(file).string();
+  // Slicer finds the reader by the name.
+  if (services.store->find(id).value_or(ImageRecord{}).ext.empty()) {
+    sample["name"] = file.filename().string();
   }
   if (services.allow_image) services.allow_image(request.remote_address, id);
-  prefetch_from(services, id, client);
+  if (services.prefetch_images >= 0) make_ready(services, id, client);
   return Response::json(sample);
 }
 
@@ -55,6 +59,7 @@ std::vector<http::Route> sample_routes(Services& services) {
   route.role = "user";
   route.summary = "The image to label next; {} when none is left.";
   route.params = {{http::Param::In::kJson, "client_id", "Who asks.", false, {}}};
+  route.work = http::Work::kLong;  // a DICOM series may have to be fetched or converted first
   route.handler = [&services](Request& request) { return next_sample(services, request); };
   return {std::move(route)};
 }

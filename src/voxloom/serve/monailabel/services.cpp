@@ -1,7 +1,10 @@
 #include "voxloom/serve/monailabel/services.h"
 
+#include <charconv>
+
 #include "voxloom/io/path_suffix.h"
 #include "voxloom/serve/datastore/open_image.h"
+#include "voxloom/serve/datastore/volume_files.h"
 
 namespace voxloom::serve {
 
@@ -24,6 +27,26 @@ InferTask datastore_task(Services& services, const std::string& id, const Cancel
   task.result_folder = services.scratch;
   task.stop = stop;
   return task;
+}
+
+std::filesystem::path image_file(Services& services,
+                                 const std::string& id,
+                                 const CancelToken& stop) {
+  const auto path = services.store->image_path(id, stop);
+  if (!std::filesystem::is_directory(path)) return path;
+  return services.volume_files->file_of(*services.store, id, stop);
+}
+
+int64_t query_number(const http::Request& request, std::string_view name, int64_t fallback) {
+  const std::string text = request.query_value(name);
+  if (text.empty()) return fallback;
+  int64_t value = 0;
+  const char* const end = text.data() + text.size();
+  const auto read = std::from_chars(text.data(), end, value);
+  if (read.ec != std::errc() || read.ptr != end || value < 0) {
+    throw http::HttpError(422, format("{}: must be a whole number of at least 0", name));
+  }
+  return value;
 }
 
 std::string image_suffix(const std::string& name, std::string_view fallback) {

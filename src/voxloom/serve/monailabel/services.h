@@ -12,8 +12,9 @@
 namespace voxloom::serve {
 
 class SessionStore;
-class Strategies;
+class Sampler;
 class Tasks;
+class VolumeFiles;
 class UploadCache;
 
 /// What the MONAI Label routes work with. All of it outlives the HTTP server and is thread-safe.
@@ -23,8 +24,12 @@ struct Services {
   InferService* infer = nullptr;
   SessionStore* sessions = nullptr;
   UploadCache* uploads = nullptr;
-  Strategies* strategies = nullptr;
+  Sampler* sampler = nullptr;
   Tasks* tasks = nullptr;
+  VolumeFiles* volume_files = nullptr;
+  std::vector<std::string> given_models;  ///< NAME=PACKAGE, as the server was told.
+  infer::RuntimeOptions runtime;
+  std::filesystem::path program;  ///< This executable, for child processes.
   std::filesystem::path scratch;  ///< Folder for masks on their way to a client.
   std::filesystem::path ohif;     ///< A built OHIF viewer; empty: none.
   int64_t prefetch_images = 1;    ///< Likely next images that are made ready.
@@ -51,6 +56,16 @@ struct Services {
 [[nodiscard]] InferTask datastore_task(Services& services,
                                        const std::string& id,
                                        const CancelToken& stop = {});
+
+/// The image as one file that a viewer loads: its own, or a NIfTI file made of a DICOM series.
+[[nodiscard]] std::filesystem::path image_file(Services& services,
+                                               const std::string& id,
+                                               const CancelToken& stop);
+
+/// A whole number of the query. Throws HttpError 422 naming it.
+[[nodiscard]] int64_t query_number(const http::Request& request,
+                                   std::string_view name,
+                                   int64_t fallback);
 
 /// ".nii.gz", ".nrrd", ...: the format that a file name ends with, else `fallback`.
 [[nodiscard]] std::string image_suffix(const std::string& name, std::string_view fallback);

@@ -1,0 +1,112 @@
+// /model/*: the weights behind a served model.
+#include <chrono>
+
+#include "voxloom/jobs/child_process.h"
+#include "voxloom/serve/monailabel/services.h"
+#include "voxloom/weights/package.h"
+
+namespace voxloom::serve {
+namespace {
+
+namespace fs = std::filesystem;
+using http::Request;
+using http::Response;
+
+/// The package of a served name; nothing for the built-in model, which has no weights.
+std::optional<weights::Package> package_of(Services& services, const Request& request) {
+  const ServedModel* model = services.infer->find(request.path_values.at("model"));
+  if (model == nullptr || model->package == "geodesic") return std::nullopt;
+  return weights::find_package(model->package);
+}
+
+Response no_weights(const Request& request) {
+  return Response::error(404, "Model File NOT Found for " + request.path_values.at("model"));
+}
+
+Json describe(const weights::Package& package) {
+  const auto time = fs::last_write_time(package.folder / weights::kWeightsFile);
+  const auto since = std::chrono::file_clock::to_sys(time).time_since_epoch();
+  return {{"checksum", "SHA256:" + package.info.weights_sha256},
+          {"modified_time", std::chrono::duration_cast<std::chrono::seconds>(since).count()}};
+}
+
+Response get(Services& services, const Request& request) {
+  const auto package = package_of(services, request);
+  if (!package) return no_weights(request);
+  return Response::download(package->folder / weights::kWeightsFile,
+                            request.path_values.at("model") + ".safetensors");
+}
+
+Response info(Services& services, const Request& request) {
+  const auto package = package_of(services, request);
+  return package ? Response::json(describe(*package)) : no_weights(request);
+}
+
+/// A checkpoint takes the place of the package: converted and checked by a child process, so that
+/// a bad file leaves the old weights where they are.
+Response put(Services& services, const Request& request) {
+  const auto package = package_of(services, request);
+  if (!package) return no_weights(request);
+  const http::UploadedFile* file = request.file("file");
+  if (file == nullptr) throw http::HttpError(422, "form field 'file': a file must be given");
+  const fs::path named = services.scratch / (format("model-{}-", request.id) + file->filename);
+  fs::rename(file->path, named);
+  std::string last;
+  jobs::ChildOptions child;
+  child.argv = {services.program.string(), "model", "convert", named.string(), "--output",
+                package->folder.string(), "--variant", package->info.variant, "--force", "--quiet"};
+  child.on_line = [&](jobs::ChildStream, std::string_view line) { last = std::string(line); };
+  const jobs::ChildResult ended = jobs::run_child(child, request.disconnected);
+  fs::remove(named);
+  VOXLOOM_CHECK(ended.ok(), ErrorCode::kInvalidArgument, "model: {}", last);
+  services.infer->forget_model(request.path_values.at("model"));
+  return Response::json(describe(weights::read_package(package->folder)));
+}
+
+Response remove(Services& services, const Request& request) {
+  const auto package = package_of(services, request);
+  if (!package) return no_weights(request);
+  const auto now = std::chrono::system_clock::now().time_since_epoch();
+  fs::path away = package->folder;
+  away += format(".{}.deleted",
+                 std::chrono::duration_cast<std::chrono::seconds>(now).count());
+  fs::rename(package->folder, away);
+  services.infer->forget_model(request.path_values.at("model"));
+  return Response::json(Json::object());
+}
+
+}  // namespace
+
+std::vector<http::Route> model_routes(Services& services) {
+  std::vector<http::Route> routes;
+  using Call = Response (*)(Services&, const Request&);
+  const auto add = [&](const char* method,
+                       const char* pattern,
+                       const char* role,
+                       const char* summary,
+                       std::vector<http::Param> params,
+                       Call call,
+                       http::Work work) {
+    http::Route route;
+    route.method = method;
+    route.pattern = pattern;
+    route.role = role;
+    route.summary = summary;
+    route.params = std::move(params);
+    route.work = work;
+    route.handler = [&services, call](Request& request) { return call(services, request); };
+    routes.push_back(std::move(route));
+  };
+  using http::Work;
+  add("GET", "/model/{model}", "admin", "The weights of a model.", {}, get, Work::kPool);
+  add("GET", "/model/info/{model}", "user", "Checksum and age of a model's weights.", {}, info,
+      Work::kPool);
+  add("PUT", "/model/{model}", "admin", "Replace a model's weights by a checkpoint.",
+      {{http::Param::In::kFile, "file", "Checkpoint: .pt, .pth or .safetensors.", true, {}}}, put,
+      Work::kLong);
+  add("DELETE", "/model/{model}", "admin", "Put a model's weights aside.", {}, remove,
+      Work::kPool);
+  return routes;
+}
+
+}  // namespace voxloom::serve
