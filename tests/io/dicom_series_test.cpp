@@ -142,7 +142,8 @@ TEST_F(DicomSeriesTest, ListsSeveralSeriesAndWantsAChoice) {
                         .files = 3,
                         .frames = 3,
                         .rows = 4,
-                        .columns = 6}));
+                        .columns = 6,
+                        .study_uid = "1.2.3"}));
   EXPECT_THAT([&] { open(); },
               FailsWith(ErrorCode::kInvalidArgument,
                         Words{"2 DICOM series", "1.2.3.4  CT  3 images of 6x4", "9.8.7"}));

@@ -240,6 +240,7 @@ std::optional<DicomObject> read_dicom_object(const std::filesystem::path& path) 
   }
   object.sop_instance_uid = text(data, DCM_SOPInstanceUID);
   object.series_uid = text(data, DCM_SeriesInstanceUID);
+  object.study_uid = text(data, DCM_StudyInstanceUID);
   object.transfer_syntax_uid = DcmXfer(file->getDataset()->getOriginalXfer()).getXferID();
   object.modality = text(data, DCM_Modality);
   object.description = text(data, DCM_SeriesDescription);

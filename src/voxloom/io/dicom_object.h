@@ -36,7 +36,7 @@ struct DicomPixelFormat {
 /// The header of one DICOM file, without its pixels and without anything about the patient.
 struct DicomObject {
   std::filesystem::path path;
-  std::string sop_class_uid, sop_instance_uid, series_uid, transfer_syntax_uid;
+  std::string sop_class_uid, sop_instance_uid, series_uid, study_uid, transfer_syntax_uid;
   std::string modality, description;
   std::string frame_of_reference_uid;
   DicomPixelFormat pixels;

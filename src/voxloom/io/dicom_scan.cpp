@@ -59,6 +59,7 @@ std::vector<SeriesInfo> summarise(const std::vector<DicomObject>& objects) {
       s.description = o.description;
       s.rows = o.pixels.rows;
       s.columns = o.pixels.columns;
+      s.study_uid = o.study_uid;
     }
     s.frames += o.pixels.frames;
   }

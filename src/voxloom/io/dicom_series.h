@@ -19,6 +19,7 @@ struct SeriesInfo {
   int64_t files = 0;        ///< Files of this series.
   int64_t frames = 0;       ///< Images: files, or the frames inside multi-frame files.
   int64_t rows = 0, columns = 0;
+  std::string study_uid;  ///< StudyInstanceUID; may be empty.
   bool operator==(const SeriesInfo&) const = default;
 };
 
