@@ -192,8 +192,11 @@ class PostgresDatabase final : public Database {
     const char* field = PQresultErrorField(result, PG_DIAG_SQLSTATE);
     const std::string state = field != nullptr ? field : "";
     const std::string kind = state.substr(0, 2);
-    // 08: connection, 57P: the server was stopped or is starting.
-    if (PQstatus(connection_) != CONNECTION_OK || kind == "08" || state.substr(0, 3) == "57P") {
+    // 08: connection, 57P: the server was stopped or is starting. An error without a state is
+    // libpq's own; one about a connection that was closed leaves PQstatus at OK for one call more.
+    const bool lost = PQstatus(connection_) != CONNECTION_OK || state.empty() || kind == "08" ||
+                      state.substr(0, 3) == "57P";
+    if (lost) {
       throw TransientError(TransientError::Kind::kLostConnection, message);
     }
     // 40: serialization failure or deadlock, 55P03: a lock was not to be had.
