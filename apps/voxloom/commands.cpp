@@ -15,6 +15,12 @@ const std::vector<Command>& commands() {
       model_export_command(),
       data_info_command(),
       data_convert_command(),
+#if VOXLOOM_HAS_SERVER
+      queue_add_command(),
+      queue_work_command(),
+      queue_status_command(),
+      queue_retry_command(),
+#endif
       bench_command(),
 #if VOXLOOM_HAS_SERVER
       serve_user_add_command(),

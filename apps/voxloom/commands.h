@@ -14,6 +14,10 @@ Command model_verify_command();
 Command model_export_command();
 Command data_info_command();
 Command data_convert_command();
+Command queue_add_command();
+Command queue_work_command();
+Command queue_status_command();
+Command queue_retry_command();
 Command bench_command();
 Command serve_user_add_command();     // with VOXLOOM_SERVER
 Command serve_user_list_command();    // with VOXLOOM_SERVER
