@@ -6,6 +6,7 @@
 #include <torch/torch.h>
 
 #include "voxloom/core/random.h"
+#include "voxloom/infer_ml/slice_scores.h"
 
 #include "stand_in_network.h"
 
@@ -169,4 +170,66 @@ TEST_F(Sam2SessionTest, PromptsOutsideTheVolumeAreNamed) {
   EXPECT_THAT([&] { session->set_prompts({prompt}); },
               testing::ThrowsMessage<Error>(testing::HasSubstr("200")));
   EXPECT_THROW(static_cast<void>(run(*session)), Error);
+}
+
+TEST_F(Sam2SessionTest, ScoresAreMadeOnRequestAndChangeNoVoxel) {
+  const auto session = open();
+  session->set_prompts({box_prompt()});
+  const auto plain = run(*session);
+  EXPECT_TRUE(plain.report.scores.empty());
+  infer::SegmentOptions options;
+  options.scores = true;
+  const auto scored = run(*session, options);
+  EXPECT_GT(scored.report.slices_tracked, 0) << "probabilities of the run before are gone";
+  EXPECT_EQ(scored.report.slices_encoded, 0);
+  EXPECT_EQ(voxels(scored), voxels(plain));
+  ASSERT_EQ(scored.report.scores.size(), 1U);
+  ASSERT_TRUE(scored.report.scores[0]);
+  EXPECT_GT(scored.report.scores[0]->entropy, 0.0);
+  EXPECT_LE(scored.report.scores[0]->entropy, 1.0);
+  EXPECT_GT(scored.report.scores[0]->hardness, 0.0);
+  EXPECT_LT(scored.report.scores[0]->hardness, 0.174);
+  EXPECT_FALSE(scored.report.scores[0]->disagreement) << "one key slice: two halves";
+  const auto again = run(*session, options);
+  EXPECT_EQ(again.report.slices_tracked, 0);
+  EXPECT_EQ(again.report.scores, scored.report.scores);
+  EXPECT_TRUE(run(*session).report.scores.empty());
+}
+
+TEST_F(Sam2SessionTest, TwoPassesOverTheSameSlicesHaveADisagreement) {
+  const auto session = open();
+  infer::ObjectPrompt prompt;
+  prompt.boxes = {{{25, 35, 3}, {55, 65, 3}}, {{25, 35, 8}, {55, 65, 8}}};
+  session->set_prompts({prompt});
+  infer::SegmentOptions options;
+  options.scores = true;
+  options.components = infer::Components::kAll;
+  const auto result = run(*session, options);
+  ASSERT_TRUE(result.report.scores.at(0));
+  ASSERT_TRUE(result.report.scores[0]->disagreement);
+  // What both found is 1, what one found is 2 ("uncertain").
+  double both = 0, one = 0;
+  for (const auto value : voxels(result)) (value == 1 ? both : one) += value == 0 ? 0 : 1;
+  EXPECT_NEAR(*result.report.scores[0]->disagreement, 1.0 - 2 * both / (2 * both + one), 1e-12);
+}
+
+TEST(SliceScoresTest, AreMeansOverTheDilatedBoxOfTheMeanMask) {
+  infer_ml::SliceScores scores;
+  auto low = torch::full({1, 1, 16, 16}, -20.0F);
+  low.index_put_({0, 0, torch::indexing::Slice(6, 10), torch::indexing::Slice(5, 9)}, 20.0F);
+  scores.add(3, low, true);
+  EXPECT_DOUBLE_EQ(scores.result()->entropy, 0.0);
+  // The other pass is sure of nothing: 1/2 everywhere.
+  scores.add(3, torch::zeros({1, 1, 16, 16}), true);
+  const auto result = scores.result();
+  ASSERT_TRUE(result);
+  // p = 3/4 in the mask and 1/4 around it: everywhere the entropy of 1/4.
+  EXPECT_NEAR(result->entropy, infer::voxel_entropy(0.25), 5e-3);
+  EXPECT_NEAR(result->hardness, infer::voxel_hardness(0.25), 1e-3);
+}
+
+TEST(SliceScoresTest, NoMaskNoScore) {
+  infer_ml::SliceScores scores;
+  scores.add(0, torch::full({1, 1, 8, 8}, 5.0F), false);
+  EXPECT_FALSE(scores.result());
 }
