@@ -254,7 +254,7 @@ class SegWriter {
     copy_from_source();
     OFString date, time;
     DcmDate::getCurrentDate(date);
-    DcmTime::getCurrentTime(time);
+    DcmTime::getCurrentTime(time, OFTrue, OFTrue);  // Fractions: two may come in one second.
     put(data_, DCM_SOPClassUID, UID_SegmentationStorage);
     put(data_, DCM_SOPInstanceUID, new_uid());
     put(data_, DCM_SeriesInstanceUID, new_uid());
