@@ -31,13 +31,16 @@ int run_serve(ServeArgs& args, Context& context) {
 Command serve_command() {
   return make_command<ServeArgs>(
       {.name = "serve",
-       .summary = "Annotation server for 3D Slicer, OHIF and MITK, speaking MONAI Label's protocol.",
+       .summary =
+           "Annotation server for 3D Slicer, OHIF and MITK, speaking MONAI Label's protocol.",
        .details =
            "Serves a folder of images to the MONAI Label extensions of 3D Slicer, OHIF and MITK, "
            "unchanged. Found images appear within a second; labels are saved below the folder in "
            "MONAI Label's layout, so that a folder can be taken over and given back.\n\n"
-           "Models: geodesic is built in; SAM appears where a MedSAM2 package is found (see 'voxloom "
-           "model convert') or given with --model. Requests are answered while models compute, and a "
+           "Models: geodesic is built in; SAM appears where a MedSAM2 package is found (see "
+           "'voxloom "
+           "model convert') or given with --model. Requests are answered while models compute, and "
+           "a "
            "newer click of the same client stops the older one.\n\n"
            "Without --users everyone who reaches the port may do everything: keep to the loopback "
            "address, or make accounts with 'voxloom serve user add' and use --tls.",

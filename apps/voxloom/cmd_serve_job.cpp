@@ -44,7 +44,8 @@ Command serve_job_command() {
   return make_command<JobArgs>(
       {.name = "serve job",
        .summary = "Run one background job: the child process of an annotation server.",
-       .details = "The server starts this for batch inference and scoring, so that a crash or a kill can't touch "
+       .details = "The server starts this for batch inference and scoring, so that a crash or a "
+                  "kill can't touch "
                   "annotation. It reads one request and prints one JSON line a case. To work "
                   "through many images by hand, see 'voxloom queue'.",
        .examples = {{"voxloom serve job request.json", "what the server runs"}},

@@ -23,6 +23,8 @@ const std::vector<Command>& commands() {
 #endif
       bench_command(),
 #if VOXLOOM_HAS_SERVER
+      serve_command(),
+      serve_job_command(),
       serve_user_add_command(),
       serve_user_list_command(),
       serve_user_remove_command(),

@@ -19,6 +19,8 @@ Command queue_work_command();
 Command queue_status_command();
 Command queue_retry_command();
 Command bench_command();
+Command serve_command();              // with VOXLOOM_SERVER
+Command serve_job_command();          // with VOXLOOM_SERVER
 Command serve_user_add_command();     // with VOXLOOM_SERVER
 Command serve_user_list_command();    // with VOXLOOM_SERVER
 Command serve_user_remove_command();  // with VOXLOOM_SERVER

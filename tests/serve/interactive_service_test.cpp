@@ -92,21 +92,26 @@ TEST(InferServiceTest, ClientsAreServedInTurn) {
               ElementsAre("run 10", "run 11", "run 20", "run 12", "run 21", "run 13"));
 }
 
-TEST(InferServiceTest, BackgroundWorkGivesWayAndGoesOn) {
+TEST(InferServiceTest, BackgroundWorkGivesWayAndIsBegunAnew) {
   FakeService fake;
-  fake.state->hold = true;
-  auto quiet = fake.task("scorer", "image:a", 1);
-  quiet.background = true;
-  Background background(*fake.service, quiet);
-  fake.state->wait_entered(1);
-  Background click(*fake.service, fake.task("one", "image:b", 2));
-  fake.state->wait_entered(2);  // the click runs although the model held the other one
-  fake.state->release();
-  click.join();
-  background.join();
-  ASSERT_TRUE(click.outcome);
-  ASSERT_TRUE(background.outcome) << "it was run again when no client waited";
-  EXPECT_THAT(fake.state->order, ElementsAre("run 1", "run 2", "run 1"));
+  std::atomic<int> begun{0};
+  std::thread scorer([&] {
+    fake.service->run_in_background(fake.task("scorer", "image:a", 1),
+                                    [&](infer::Segmenter&,
+                                        const std::shared_ptr<image::VolumeSource>&,
+                                        const CancelToken& stop) {
+                                      if (++begun > 1) return;
+                                      for (;;) {  // until a client comes
+                                        stop.check();
+                                        std::this_thread::sleep_for(std::chrono::milliseconds(1));
+                                      }
+                                    });
+  });
+  wait_until([&] { return begun == 1; });
+  const auto outcome = fake.service->run(fake.task("one", "image:b", 2));
+  EXPECT_TRUE(outcome.mask);
+  scorer.join();
+  EXPECT_EQ(begun, 2);
   EXPECT_EQ(fake.service->stats().cancelled, 0U);
 }
 

@@ -22,12 +22,13 @@ void ProgressHub::publish(const InferProgress& progress) {
     }
   }
   if (sockets.empty()) return;
-  const std::string text = http::Json{{"client", progress.client},
-                                      {"model", progress.model},
-                                      {"stage", progress.stage},
-                                      {"done", progress.done},
-                                      {"total", progress.total}}
-                               .dump();
+  const std::string text = http::Json{
+      {"client", progress.client},
+      {"model", progress.model},
+      {"stage", progress.stage},
+      {"done", progress.done},
+      {"total",
+       progress.total}}.dump();
   for (const auto& socket : sockets) socket->send(text);
 }
 

@@ -21,6 +21,7 @@
 #include "voxloom/serve/monailabel/upload_cache.h"
 #include "voxloom/serve/progress_hub.h"
 #include "voxloom/serve/sampling/sampler.h"
+#include "voxloom/serve/sampling/score_with_model.h"
 #include "voxloom/serve/sampling/scorer.h"
 #include "voxloom/serve/serve_parts.h"
 #include "voxloom/serve/tasks/tasks.h"
@@ -176,12 +177,10 @@ void ServeApp::Impl::add_metrics() {
     return [this, field] { return static_cast<double>(store.datastore->stats().*field); };
   };
   metrics.gauge("voxloom_images", "Images in the datastore.", number(&DatastoreStats::total));
-  metrics.gauge("voxloom_images_completed", "Images with a final label.",
-                number(&DatastoreStats::completed));
+  metrics.gauge(
+      "voxloom_images_completed", "Images with a final label.", number(&DatastoreStats::completed));
   const auto runs = [&](const char* name, const char* help, auto field) {
-    metrics.gauge(name, help, [this, field] {
-      return static_cast<double>(infer->stats().*field);
-    });
+    metrics.gauge(name, help, [this, field] { return static_cast<double>(infer->stats().*field); });
   };
   runs("voxloom_inferences", "Inferences that gave a mask.", &InferStats::runs);
   runs("voxloom_inferences_cancelled", "Inferences stopped.", &InferStats::cancelled);
@@ -216,13 +215,15 @@ std::optional<ImageScores> ServeApp::Impl::score(const std::string& id,
   InferTask task = datastore_task(services, id, stop);
   task.client = "scorer";
   task.model = infer->models().front().name;
-  task.background = task.scores = true;
-  task.params = {{"roi", {box.lo[0], box.hi[0], box.lo[1], box.hi[1], box.lo[2], box.hi[2]}},
-                 {"result_write_to_file", false}};
-  const InferOutcome outcome = infer->run(task);
-  if (outcome.scores.empty() || !outcome.scores.front()) return std::nullopt;
-  const infer::ObjectScores& found = *outcome.scores.front();
-  return ImageScores{found.entropy, found.disagreement, found.hardness};
+  std::optional<ImageScores> scores;
+  infer->run_in_background(task,
+                           [&](infer::Segmenter& model,
+                               const std::shared_ptr<image::VolumeSource>& image,
+                               const CancelToken& give_way) {
+                             scores = score_with_model(
+                                 model, image, box, score_run_for(model), give_way);
+                           });
+  return scores;
 }
 
 void ServeApp::Impl::stop() {

@@ -46,8 +46,8 @@ StateFolders::StateFolders(const ServeOptions& options) : shared(options.state_f
                 own.string());
   fs::remove_all(scratch, error);  // what a killed server left
   fs::create_directories(scratch);
-  database = options.database.empty() ? "sqlite:" + (own / "jobs.sqlite").string()
-                                      : options.database;
+  database =
+      options.database.empty() ? "sqlite:" + (own / "jobs.sqlite").string() : options.database;
 }
 
 StateFolders::~StateFolders() {
@@ -166,8 +166,8 @@ http::Route openapi_route(const http::Router& router, const std::string& version
   route.pattern = "/openapi.json";
   route.summary = "This document.";
   route.work = http::Work::kInline;
-  const auto text = std::make_shared<const std::string>(
-      http::openapi(router, "MONAILabel", version).dump());
+  const auto text =
+      std::make_shared<const std::string>(http::openapi(router, "MONAILabel", version).dump());
   route.handler = [text](http::Request&) {
     http::Response response;
     response.headers.set("Content-Type", "application/json");

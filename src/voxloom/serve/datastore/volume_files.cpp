@@ -30,7 +30,8 @@ fs::path VolumeFiles::file_of(Datastore& store, const std::string& id, const Can
   }
   const auto source = open_image(store, id, stop);
   fs::create_directories(place);
-  io::VolumeWriter writer(source->geometry(), source->type(), path, Overwrite::kReplace, {.compression_level = 1});
+  io::VolumeWriter writer(
+      source->geometry(), source->type(), path, Overwrite::kReplace, {.compression_level = 1});
   for (int64_t z = 0; z < source->geometry().size[2]; ++z) {
     stop.check();
     writer.write(source->read_slab(z, z + 1));

@@ -89,8 +89,7 @@ InferOutcome run_pipeline(const ServedModel& model,
                 "a label map of scribbles",
                 model.name);
   const auto source = pool.image(task.image_key, task.open);
-  auto request = read_prompts(model, task.params, source->geometry(), task.image_extension);
-  request.options.scores = task.scores;
+  const auto request = read_prompts(model, task.params, source->geometry(), task.image_extension);
   latencies.lap("pre");
 
   auto result = request.objects.empty()
@@ -101,7 +100,6 @@ InferOutcome run_pipeline(const ServedModel& model,
   latencies.lap("invert");  // nothing is resampled, so nothing has to be undone
 
   InferOutcome outcome;
-  outcome.scores = result.report.scores;
   outcome.params = post_process(model, request, result);
   latencies.lap("post");
   stop.check();

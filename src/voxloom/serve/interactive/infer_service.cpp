@@ -91,6 +91,7 @@ class ServiceProgress final : public Progress {
 struct Ticket {
   InferTask task;
   const ServedModel* model = nullptr;
+  InferService::Work work;  ///< Of background work; empty: the pipeline.
   Clock::time_point queued = Clock::now();
   CancelToken stop;  ///< The task's own one is the caller's and may be used for more.
   bool done = false;
@@ -151,6 +152,9 @@ struct InferService::Impl {
     worker.join();
   }
 
+  /// Queues the ticket and waits for its end. Throws what it ended with.
+  void wait_for(const TicketPtr& ticket);
+
   // ---- callers; the mutex is held ----
 
   void finish_cancelled(Ticket& ticket) {
@@ -183,7 +187,7 @@ struct InferService::Impl {
   /// Whatever nobody waits for makes room.
   void preempt() {
     if (ahead_running) ahead_stop.cancel();
-    if (running && running->task.background) {
+    if (running && running->work) {
       running->preempted = true;
       running->stop.cancel();
     }
@@ -198,8 +202,8 @@ struct InferService::Impl {
     std::unique_lock lock(mutex);
     for (;;) {
       changed.wait(lock, [this] {
-        return closing || !forgotten.empty() || !forgotten_packages.empty() || !waiting.empty() || !background.empty() ||
-               !ahead.empty();
+        return closing || !forgotten.empty() || !forgotten_packages.empty() || !waiting.empty() ||
+               !background.empty() || !ahead.empty();
       });
       if (closing) return;
       if (!forgotten.empty()) {
@@ -238,8 +242,13 @@ struct InferService::Impl {
       ServiceProgress progress(options.on_progress, ticket.task);
       const std::chrono::duration<double> waited = Clock::now() - ticket.queued;
       ticket.stop.check();
-      outcome = run_pipeline(
-          *ticket.model, ticket.task, pool, progress, ticket.stop, waited.count(), origin);
+      if (ticket.work) {
+        const auto image = pool.image(ticket.task.image_key, ticket.task.open);
+        ticket.work(pool.segmenter(ticket.model->package), image, ticket.stop);
+      } else {
+        outcome = run_pipeline(
+            *ticket.model, ticket.task, pool, progress, ticket.stop, waited.count(), origin);
+      }
     } catch (...) {
       error = current_error();
     }
@@ -329,29 +338,44 @@ const ServedModel& must_find(const InferService& service, const std::string& nam
 
 }  // namespace
 
+void InferService::Impl::wait_for(const TicketPtr& ticket) {
+  std::unique_lock lock(mutex);
+  VOXLOOM_CHECK(!closing, ErrorCode::kUnavailable, "inference: the server is closing");
+  ++callers;
+  if (ticket->work) {
+    background.push(ticket->task.client, ticket);
+  } else {
+    cancel_if([&](const TicketPtr& other) { return !other->work && other->same_work(*ticket); });
+    preempt();
+    waiting.push(ticket->task.client, ticket);
+  }
+  changed.notify_one();
+  while (!ticket->done) {
+    finished.wait_for(lock, kPeerCheck);
+    if (!ticket->done && ticket->task.stop.cancelled()) {
+      cancel_if([&](const TicketPtr& other) { return other == ticket; });
+    }
+  }
+  --callers;
+  if (closing) finished.notify_all();
+  lock.unlock();
+  if (ticket->error) std::rethrow_exception(ticket->error);
+}
+
 InferOutcome InferService::run(const InferTask& task) {
   const auto ticket = std::make_shared<Ticket>();
   ticket->model = &must_find(*this, task.model);
   ticket->task = task;
-  auto& impl = *impl_;
-  std::unique_lock lock(impl.mutex);
-  VOXLOOM_CHECK(!impl.closing, ErrorCode::kUnavailable, "inference: the server is closing");
-  ++impl.callers;
-  impl.cancel_if([&](const TicketPtr& other) { return other->same_work(*ticket); });
-  if (!task.background) impl.preempt();
-  (task.background ? impl.background : impl.waiting).push(task.client, ticket);
-  impl.changed.notify_one();
-  while (!ticket->done) {
-    impl.finished.wait_for(lock, kPeerCheck);
-    if (!ticket->done && task.stop.cancelled()) {
-      impl.cancel_if([&](const TicketPtr& other) { return other == ticket; });
-    }
-  }
-  --impl.callers;
-  if (impl.closing) impl.finished.notify_all();
-  lock.unlock();
-  if (ticket->error) std::rethrow_exception(ticket->error);
+  impl_->wait_for(ticket);
   return std::move(ticket->outcome);
+}
+
+void InferService::run_in_background(const InferTask& task, const Work& work) {
+  const auto ticket = std::make_shared<Ticket>();
+  ticket->model = &must_find(*this, task.model);
+  ticket->task = task;
+  ticket->work = work;
+  impl_->wait_for(ticket);
 }
 
 void InferService::prefetch(const InferTask& task) {

@@ -46,16 +46,11 @@ struct InferTask {
   std::filesystem::path result_folder;              ///< Where the mask is written.
   std::optional<std::filesystem::path> label_file;  ///< An uploaded label map (scribbles).
   CancelToken stop;                                 ///< The peer went away.
-  /// Work that nobody waits for: runs when no client does, gives way to clients between slices and
-  /// goes on afterwards.
-  bool background = false;
-  bool scores = false;  ///< Fill InferOutcome::scores.
 };
 
 struct InferOutcome {
   std::optional<std::filesystem::path> mask;  ///< Under result_folder; the caller removes it.
   Json params;  ///< label_names, latencies, centroids, notes: the JSON part of the answer.
-  std::vector<std::optional<infer::ObjectScores>> scores;  ///< One for each object.
 };
 
 struct InferProgress {
@@ -97,6 +92,15 @@ class InferService {
   /// Throws kNotFound (model), kInvalidArgument (params, prompts outside), kCancelled, and what
   /// opening the image throws.
   [[nodiscard]] InferOutcome run(const InferTask& task);
+
+  /// Work with a model on an image that nobody waits for: runs when no client does, gives way to
+  /// clients (its token is set, it throws kCancelled) and is then begun anew. Blocks until it is
+  /// done; of `task`, client, model, image_key, open and stop count. Throws what run() does, and
+  /// what `work` throws.
+  using Work = std::function<void(infer::Segmenter& model,
+                                  const std::shared_ptr<image::VolumeSource>& image,
+                                  const CancelToken& stop)>;
+  void run_in_background(const InferTask& task, const Work& work);
 
   /// Reads the image and makes what a first click needs, in the background, within the budget.
   void prefetch(const InferTask& task);

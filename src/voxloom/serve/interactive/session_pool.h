@@ -34,6 +34,9 @@ class SessionPool {
   /// The volume of `image`, opened with `open` when it is not open. Throws what `open` throws.
   std::shared_ptr<image::VolumeSource> image(const std::string& image, const Open& open);
 
+  /// The loaded model of a package. Throws what making it throws.
+  infer::Segmenter& segmenter(const std::string& package);
+
   enum class Origin { kKept, kWarmed, kNew };
   struct Found {
     infer::SegmentSession* session;
@@ -75,7 +78,6 @@ class SessionPool {
   using Sessions = std::list<Session>;
 
   OpenImage open_image(const Open& open) const;
-  infer::Segmenter& segmenter(const std::string& package);
   [[nodiscard]] int64_t session_bytes(const std::string& package, const image::Geometry& g) const;
   Sessions::iterator find_spare(const std::string& image, const std::string& package);
   [[nodiscard]] bool has_session(const std::string& image) const;

@@ -76,7 +76,8 @@ class DatastoreRoutes {
     const auto record = store_.find(request.query_value("image"));
     if (!record) return Response::error(404, "Image NOT Found or is a directory");
     const auto path = image_file(services_, record->id, request.disconnected);
-    return file_answer(path, record->ext.empty() ? path.filename().string() : record->id + record->ext);
+    return file_answer(path,
+                       record->ext.empty() ? path.filename().string() : record->id + record->ext);
   }
 
   Response image_info(Request& request) {

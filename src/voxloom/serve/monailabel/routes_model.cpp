@@ -53,8 +53,16 @@ Response put(Services& services, const Request& request) {
   fs::rename(file->path, named);
   std::string last;
   jobs::ChildOptions child;
-  child.argv = {services.program.string(), "model", "convert", named.string(), "--output",
-                package->folder.string(), "--variant", package->info.variant, "--force", "--quiet"};
+  child.argv = {services.program.string(),
+                "model",
+                "convert",
+                named.string(),
+                "--output",
+                package->folder.string(),
+                "--variant",
+                package->info.variant,
+                "--force",
+                "--quiet"};
   child.on_line = [&](jobs::ChildStream, std::string_view line) { last = std::string(line); };
   const jobs::ChildResult ended = jobs::run_child(child, request.disconnected);
   fs::remove(named);
@@ -68,8 +76,7 @@ Response remove(Services& services, const Request& request) {
   if (!package) return no_weights(request);
   const auto now = std::chrono::system_clock::now().time_since_epoch();
   fs::path away = package->folder;
-  away += format(".{}.deleted",
-                 std::chrono::duration_cast<std::chrono::seconds>(now).count());
+  away += format(".{}.deleted", std::chrono::duration_cast<std::chrono::seconds>(now).count());
   fs::rename(package->folder, away);
   services.infer->forget_model(request.path_values.at("model"));
   return Response::json(Json::object());
@@ -99,13 +106,21 @@ std::vector<http::Route> model_routes(Services& services) {
   };
   using http::Work;
   add("GET", "/model/{model}", "admin", "The weights of a model.", {}, get, Work::kPool);
-  add("GET", "/model/info/{model}", "user", "Checksum and age of a model's weights.", {}, info,
+  add("GET",
+      "/model/info/{model}",
+      "user",
+      "Checksum and age of a model's weights.",
+      {},
+      info,
       Work::kPool);
-  add("PUT", "/model/{model}", "admin", "Replace a model's weights by a checkpoint.",
-      {{http::Param::In::kFile, "file", "Checkpoint: .pt, .pth or .safetensors.", true, {}}}, put,
+  add("PUT",
+      "/model/{model}",
+      "admin",
+      "Replace a model's weights by a checkpoint.",
+      {{http::Param::In::kFile, "file", "Checkpoint: .pt, .pth or .safetensors.", true, {}}},
+      put,
       Work::kLong);
-  add("DELETE", "/model/{model}", "admin", "Put a model's weights aside.", {}, remove,
-      Work::kPool);
+  add("DELETE", "/model/{model}", "admin", "Put a model's weights aside.", {}, remove, Work::kPool);
   return routes;
 }
 

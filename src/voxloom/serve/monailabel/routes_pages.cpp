@@ -50,7 +50,7 @@ std::vector<Route> page_routes(Services& services) {
   if (services.ohif.empty()) {
     routes.back().handler = [](Request&) { return Response::error(404, "Resource NOT Found"); };
   } else {
-routes.back().handler = http::static_files(services.ohif, {.fallback = "index.html"});
+    routes.back().handler = http::static_files(services.ohif, {.fallback = "index.html"});
   }
   return routes;
 }

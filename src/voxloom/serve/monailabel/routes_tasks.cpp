@@ -31,9 +31,8 @@ Response status(Services& services, const Kind& kind, const Request& request) {
   const auto job = running_only ? runner.running(kind.name) : runner.latest(kind.name);
   if (job) return Response::json(task_json(*job));
   return Response::error(404,
-                         running_only
-                             ? format("No {} Tasks are currently Running", kind.word)
-                             : format("No {} Tasks Found", kind.word));
+                         running_only ? format("No {} Tasks are currently Running", kind.word)
+                                      : format("No {} Tasks Found", kind.word));
 }
 
 Response stop(Services& services, const Kind& kind) {
@@ -77,10 +76,8 @@ Response batch(Services& services, Request& request) {
 }
 
 Response score(Services& services, Request& request, const std::string& method) {
-  VOXLOOM_CHECK(method == "dice",
-                ErrorCode::kNotFound,
-                "scoring: the method must be dice, got '{}'",
-                method);
+  VOXLOOM_CHECK(
+      method == "dice", ErrorCode::kNotFound, "scoring: the method must be dice, got '{}'", method);
   Json body = request.json_object();
   body["method"] = method;
   return submit(services, kScoringKind, body, request);
@@ -134,25 +131,58 @@ std::vector<Route> task_routes(Services& services) {
                              Group{"/batch/infer", kBatchKind, "admin"},
                              Group{"/scoring/", kScoringKind, "annotator"}}) {
     const Kind kind = group.kind;
-    add("GET", group.pattern, "user", format("The latest {} task.", kind.word), {all, running},
+    add(
+        "GET",
+        group.pattern,
+        "user",
+        format("The latest {} task.", kind.word),
+        {all, running},
         [&services, kind](Request& request) { return status(services, kind, request); },
         Work::kPool);
-    add("DELETE", group.pattern, group.stop_role, format("Stop the running {} task.", kind.word),
-        {}, [&services, kind](Request&) { return stop(services, kind); }, Work::kLong);
+    add(
+        "DELETE",
+        group.pattern,
+        group.stop_role,
+        format("Stop the running {} task.", kind.word),
+        {},
+        [&services, kind](Request&) { return stop(services, kind); },
+        Work::kLong);
   }
-  add("POST", "/train/", "admin", "Start every trainer.", {sync, enqueue},
-      [](Request&) { return Response::json(Json::object()); }, Work::kInline);
+  add(
+      "POST",
+      "/train/",
+      "admin",
+      "Start every trainer.",
+      {sync, enqueue},
+      [](Request&) { return Response::json(Json::object()); },
+      Work::kInline);
   add("POST", "/train/{model}", "admin", "Start a trainer.", {sync, enqueue}, train, Work::kInline);
-  add("POST", "/batch/infer/{model}", "admin", "Segment many images in the background.",
+  add(
+      "POST",
+      "/batch/infer/{model}",
+      "admin",
+      "Segment many images in the background.",
       {images, sync, enqueue},
-      [&services](Request& request) { return batch(services, request); }, Work::kLong);
-  add("POST", "/scoring/{method}", "annotator", "Score the datastore's labels.", {sync, enqueue},
+      [&services](Request& request) { return batch(services, request); },
+      Work::kLong);
+  add(
+      "POST",
+      "/scoring/{method}",
+      "annotator",
+      "Score the datastore's labels.",
+      {sync, enqueue},
       [&services](Request& request) {
         return score(services, request, request.path_values.at("method"));
       },
       Work::kLong);
-  add("POST", "/scoring/", "annotator", "Score by every method.", {sync, enqueue},
-      [&services](Request& request) { return score_all(services, request); }, Work::kLong);
+  add(
+      "POST",
+      "/scoring/",
+      "annotator",
+      "Score by every method.",
+      {sync, enqueue},
+      [&services](Request& request) { return score_all(services, request); },
+      Work::kLong);
   return routes;
 }
 

@@ -32,6 +32,10 @@ Json mean_dice(const image::LabelVolume& truth, const image::LabelVolume& predic
 
 }  // namespace
 
+Json dice_of_files(const std::filesystem::path& truth, const std::filesystem::path& predicted) {
+  return mean_dice(io::read_labels(truth), io::read_labels(predicted));
+}
+
 Json ScoringMethods::info() {
   return {{"dice", {{"description", "Dice of the original label (prediction) and the final one"}}}};
 }
@@ -48,7 +52,7 @@ Json ScoringMethods::dice_of(Datastore& store, const std::string& id) {
     }
     Json score;
     try {
-      score = mean_dice(io::read_labels(truth), io::read_labels(predicted));
+      score = dice_of_files(truth, predicted);
     } catch (const Error&) {
       score = nullptr;  // Remembered: a file that can't be read is not read again and again.
     }

@@ -12,6 +12,11 @@
 
 namespace voxloom::serve {
 
+/// Mean Dice over the values of `truth`; null for labels on different grids. Throws what reading
+/// the files throws.
+[[nodiscard]] Json dice_of_files(const std::filesystem::path& truth,
+                                 const std::filesystem::path& predicted);
+
 /// The methods of `POST /scoring/{method}`: `dice`. Thread-safe; label files are read again only
 /// when they changed.
 class ScoringMethods {

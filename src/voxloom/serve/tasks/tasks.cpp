@@ -15,8 +15,15 @@ namespace {
 /// The prompts of a case: those of the request, else a box as active learning chooses it.
 Json case_params(const Json& request, const PromptChooser::Prompt& prompt) {
   Json params = request;
-  for (const char* key : {"images", "model", "save_label", "label_tag", "max_batch_size",
-                          "multi_gpu", "gpus", "max_workers", "logging"}) {
+  for (const char* key : {"images",
+                          "model",
+                          "save_label",
+                          "label_tag",
+                          "max_batch_size",
+                          "multi_gpu",
+                          "gpus",
+                          "max_workers",
+                          "logging"}) {
     params.erase(key);
   }
   if (!params.contains("roi") && !params.contains("foreground") &&
@@ -95,12 +102,12 @@ std::vector<std::string> Tasks::batch_command(const jobs::JobRecord& job) {
     const LabelRecord* label = record->label(tag);
     if (job.attempts > 1 && label != nullptr && label->info.value("job", "") == job.id) continue;
     const auto path = store.image_path(id, stop);
-    request.cases.push_back({id,
-                             path,
-                             fs::is_directory(path) ? record->info.value("SeriesInstanceUID", "")
-                                                    : std::string(),
-                             record->ext,
-                             case_params(job.request, prompts.choose(*record, stop))});
+    request.cases.push_back(
+        {id,
+         path,
+         fs::is_directory(path) ? record->info.value("SeriesInstanceUID", "") : std::string(),
+         record->ext,
+         case_params(job.request, prompts.choose(*record, stop))});
   }
   fs::create_directories(request.folder);
   const fs::path file = request.folder / "request.json";
