@@ -293,7 +293,7 @@ int run_command(const Command& command, const std::vector<std::string>& args) {
       context.progress = context.common.quiet ? &silent : &shown;
       status = invocation->run(context);
     }
-    if (context.common.json) std::cout << context.result.dump(2) << "\n";
+    if (context.common.json && !context.own_json) std::cout << context.result.dump(2) << "\n";
     std::cout.flush();
     return status;
   } catch (const Error& e) {

@@ -41,6 +41,7 @@ struct Context {
   Progress* progress = nullptr;
   CancelToken stop;
   nlohmann::ordered_json result = nlohmann::ordered_json::object();  ///< Printed by --json.
+  bool own_json = false;        ///< The command printed JSON itself; nothing is added.
   std::ostream* out = nullptr;  ///< Standard output, or nowhere with --json.
 };
 

@@ -29,6 +29,7 @@ const std::vector<Command>& commands() {
       serve_user_list_command(),
       serve_user_remove_command(),
       serve_user_token_command(),
+      logs_command(),
 #endif
       help_command(),
   };

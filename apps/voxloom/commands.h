@@ -25,6 +25,7 @@ Command serve_user_add_command();     // with VOXLOOM_SERVER
 Command serve_user_list_command();    // with VOXLOOM_SERVER
 Command serve_user_remove_command();  // with VOXLOOM_SERVER
 Command serve_user_token_command();   // with VOXLOOM_SERVER
+Command logs_command();               // with VOXLOOM_SERVER
 Command help_command();
 
 }  // namespace voxloom::app

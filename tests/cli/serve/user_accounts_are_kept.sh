@@ -1,5 +1,4 @@
 # Accounts: made with the password from standard input, listed, given a token, removed.
-if ! voxloom --help | grep 'serve user add' >/dev/null; then exit 0; fi  # built without the server
 echo 'correct horse' | voxloom serve user add anna --users u.json | grep 'as user,annotator'
 echo 'battery staple' | voxloom serve user add root --users u.json --roles admin
 [ "$(stat -c %a u.json)" = 600 ]

@@ -5,6 +5,7 @@
 
 #include "voxloom/core/error.h"
 #include "voxloom/core/log.h"
+#include "voxloom/serve/auth/password.h"
 
 namespace voxloom::serve {
 namespace {
@@ -147,7 +148,7 @@ size_t LogSubscription::backlog() const {
 
 LogHub::LogHub() : LogHub(Limits{}) {}
 
-LogHub::LogHub(Limits limits) : shared_(std::make_shared<Shared>()) {
+LogHub::LogHub(Limits limits) : shared_(std::make_shared<Shared>()), run_id_(random_hex(8)) {
   shared_->limits = limits;
 }
 

@@ -92,6 +92,8 @@ class LogHub {
   /// scrubbed too where `standard_error`. One hub of a process may do so.
   void attach_core_log(bool standard_error);
 
+  /// 16 hex digits, others for each hub.
+  [[nodiscard]] const std::string& run_id() const { return run_id_; }
   /// Records published since start, those below the level not counted.
   [[nodiscard]] uint64_t published() const;
 
@@ -99,6 +101,7 @@ class LogHub {
   friend class LogSubscription;
   struct Shared;
   std::shared_ptr<Shared> shared_;
+  std::string run_id_;
   bool attached_ = false;
 };
 
