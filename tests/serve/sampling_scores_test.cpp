@@ -300,6 +300,39 @@ TEST_F(ScorerTest, TheThreadFindsNewImagesAndStopsInTheMiddle) {
   EXPECT_FALSE(scorer.find("b"));
 }
 
+TEST_F(ScorerTest, NothingIsScoredWhileTheServerIsBusy) {
+  image("a");
+  label("a", "original", kBoxA);
+  std::atomic<int> asked{0}, scored{0};
+  std::atomic<bool> busy{true};
+  Scorer scorer(store_,
+                {.cache_file = folder_ / "s.jsonl",
+                 .model = "m",
+                 .label = 1,
+                 .rescan_ms = 0,
+                 .busy =
+                     [&] {
+                       ++asked;
+                       return busy.load();
+                     }},
+                [&](const std::string&, const infer::BoxPrompt&, const CancelToken&) {
+                  ++scored;
+                  return std::optional(ImageScores{1.0, 1.0, 1.0});
+                });
+  scorer.start();
+  const auto wait = [](const std::function<bool()>& done) {
+    for (int i = 0; i < 20000 && !done(); ++i) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    }
+    return done();
+  };
+  EXPECT_TRUE(wait([&] { return asked >= 2; }));
+  EXPECT_EQ(scored, 0);
+  EXPECT_EQ(scorer.stats().pending, 1) << "it is seen, and waits";
+  busy = false;
+  EXPECT_TRUE(wait([&] { return scorer.find("a").has_value(); }));
+}
+
 TEST(ScoreLineTest, ALineComesBackAndDamageIsNoticed) {
   const ScoreEntry entry{.id = "case \"1\" \xC3\xA9",
                          .stamp = "12:34",

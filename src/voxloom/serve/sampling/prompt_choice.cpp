@@ -181,19 +181,27 @@ void PromptChooser::update(const CancelToken& stop) {
     }
   }
   std::erase_if(known_, [&](const auto& entry) { return !present.contains(entry.first.first); });
+  std::erase_if(grids_, [&](const auto& entry) { return !present.contains(entry.first); });
   cases_ = boxes.size();
   median_ = boxes.empty() ? std::nullopt : std::optional(median_box(boxes));
 }
 
-PromptChooser::Prompt PromptChooser::choose(const ImageRecord& image, const CancelToken& stop) {
+PromptChooser::Prompt PromptChooser::choose(const ImageRecord& image,
+                                            const std::string& stamp,
+                                            const CancelToken& stop) {
   if (image.label(kOriginalTag) != nullptr) {
     if (const auto* known = look_at(image.id, kOriginalTag)) {
       return {PromptOrigin::kPrediction, *known->box};
     }
   }
   if (!median_) return {};
-  const auto volume = io::open_volume(store_.image_path(image.id, stop));
-  return {PromptOrigin::kCases, voxel_box(volume->geometry(), *median_)};
+  auto& [known_stamp, grid] = grids_[image.id];
+  if (known_stamp != stamp) {
+    known_stamp.clear();  // Stays so when the image can't be read.
+    grid = io::open_volume(store_.image_path(image.id, stop))->geometry();
+    known_stamp = stamp;
+  }
+  return {PromptOrigin::kCases, voxel_box(grid, *median_)};
 }
 
 }  // namespace voxloom::serve

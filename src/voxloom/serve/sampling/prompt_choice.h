@@ -33,7 +33,8 @@ struct RelativeBox {
 /// their number. Throws kNotFound.
 [[nodiscard]] std::string file_stamp(const std::filesystem::path& path);
 
-/// Chooses what an unlabelled image is prompted with. Label files are read once for each stamp.
+/// Chooses what an unlabelled image is prompted with. Label files, and the headers of images, are
+/// read once for each stamp.
 /// Not thread-safe.
 class PromptChooser {
  public:
@@ -50,7 +51,10 @@ class PromptChooser {
   void update(const CancelToken& stop);
   /// The bounding box of `label` in the image's `original` label if it has any, else the median
   /// box of the labelled cases, else none.
-  [[nodiscard]] Prompt choose(const ImageRecord& image, const CancelToken& stop);
+  /// `stamp`: of the image file. Throws when the image can't be read.
+  [[nodiscard]] Prompt choose(const ImageRecord& image,
+                              const std::string& stamp,
+                              const CancelToken& stop);
 
   [[nodiscard]] size_t cases() const { return cases_; }
 
@@ -64,7 +68,8 @@ class PromptChooser {
 
   Datastore& store_;
   uint16_t label_;
-  std::map<std::pair<std::string, std::string>, KnownLabel> known_;  ///< By id and tag.
+  std::map<std::pair<std::string, std::string>, KnownLabel> known_;       ///< By id and tag.
+  std::map<std::string, std::pair<std::string, image::Geometry>> grids_;  ///< Stamp; by id.
   std::optional<RelativeBox> median_;
   size_t cases_ = 0;
 };

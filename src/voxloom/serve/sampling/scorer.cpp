@@ -93,7 +93,7 @@ bool Scorer::still_valid(const ScoreEntry& entry, const Image& image) const {
 Scorer::Image Scorer::look_at(const ImageRecord& record, const CancelToken& stop) {
   Image image;
   image.stamp = file_stamp(store_->image_path(record.id, stop));
-  image.prompt = prompts_.choose(record, stop);
+  image.prompt = prompts_.choose(record, image.stamp, stop);
   if (image.prompt.origin == PromptOrigin::kNone) {
     image.state = State::kWithoutPrompt;
     return image;

@@ -57,11 +57,11 @@ std::vector<ImageRecord> open_images(const Datastore& store, const SampleRequest
     auto record = store.find(id);
     if (record && !record->completed()) all.push_back(std::move(*record));
   }
-  std::vector<ImageRecord> free;
-  for (const auto& record : all) {
-    if (!taken_by_other(record.info, request)) free.push_back(record);
-  }
-  return free.empty() ? all : free;
+  const auto taken = [&](const ImageRecord& record) {
+    return taken_by_other(record.info, request).has_value();
+  };
+  if (!std::all_of(all.begin(), all.end(), taken)) std::erase_if(all, taken);
+  return all;
 }
 
 }  // namespace voxloom::serve
