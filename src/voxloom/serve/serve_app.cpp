@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "voxloom/core/error.h"
+#include "voxloom/core/log.h"
 #include "voxloom/core/sha256.h"
 #include "voxloom/serve/auth/gate.h"
 #include "voxloom/serve/datastore/local_datastore.h"
@@ -102,7 +103,8 @@ ServeApp::Impl::Impl(const ServeOptions& given) : options(given), state(options)
   for (const std::string& text : options.strategies) {
     sampling.commands.push_back(parse_external_command(text));
   }
-  sampling.scorer = scorer;
+  // Scoring reads every unlabelled image: fine in a folder, not through a network archive.
+  if (!options.dicomweb()) sampling.scorer = scorer;
   sampler = std::make_unique<Sampler>(std::move(sampling));
 
   services.version = VOXLOOM_VERSION;
@@ -252,7 +254,7 @@ void ServeApp::start() {
       impl_->log_network->push(parse_log_endpoint(peer));
     }
   }
-  impl_->scorer->start();
+  if (!impl_->options.dicomweb()) impl_->scorer->start();
   impl_->log.publish(LogRecord(LogLevel::kInfo, "start", "the server answers"));
 }
 

@@ -116,7 +116,7 @@ TlsFiles tls_files(const ServeOptions& options, const StateFolders& state) {
 }
 
 fs::path log_token_file(const ServeOptions& options, const StateFolders& state) {
-  return options.log_token_file.empty() ? state.shared / "log-token" : options.log_token_file;
+  return options.log_token_file.empty() ? state.shared / "log-token" : fs::path(options.log_token_file);
 }
 
 LogNetworkOptions log_network_options(const ServeOptions& options, const StateFolders& state) {
