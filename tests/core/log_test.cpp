@@ -69,6 +69,7 @@ TEST_F(LogRouteTest, SinkThatThrowsDoesNotReachTheCaller) {
 }
 
 TEST_F(LogRouteTest, FormerSinkIsNeverCalledAfterSetReturns) {
+  set_log_route({.sink = {}, .filter = {}, .standard_error = false});
   std::atomic<bool> go{true};
   std::vector<std::thread> threads;
   for (int i = 0; i < 2; ++i) {

@@ -472,9 +472,9 @@ TEST(LogHelloTest, LinesAreReadBackAndRubbishIsNoHello) {
 TEST(LogHelloTest, TokensAreChecked) {
   EXPECT_NO_THROW(check_log_token(kToken));
   for (const std::string& bad : {std::string(15, 'a'),
-                                std::string(257, 'a'),
-                                std::string("a token with spaces in it"),
-                                std::string()}) {
+                                 std::string(257, 'a'),
+                                 std::string("a token with spaces in it"),
+                                 std::string()}) {
     EXPECT_THROW(check_log_token(bad), Error);
   }
   LogHub hub;
