@@ -103,6 +103,8 @@ class InferService {
   void run_in_background(const InferTask& task, const Work& work);
 
   /// Reads the image and makes what a first click needs, in the background, within the budget.
+  /// Returns at once and keeps a copy of `task`, so `open` must own what it uses. Real tasks
+  /// interrupt it; failures are silent. Throws kNotFound (model).
   void prefetch(const InferTask& task);
 
   /// Drops the open volume and the sessions of an image that was removed or replaced. Takes effect

@@ -15,6 +15,26 @@ std::string random_name() {
   return format("mask{:08x}{:08x}", device(), device());
 }
 
+/// Slices z0 ... z1-1 in the type of the file; the values were checked before.
+image::Volume slab_of(const image::LabelVolume& labels,
+                      image::PixelType type,
+                      int64_t z0,
+                      int64_t z1) {
+  const auto& g = labels.geometry();
+  const auto slice = static_cast<size_t>(g.size[0] * g.size[1]);
+  const auto voxels = labels.voxels().subspan(static_cast<size_t>(z0) * slice,
+                                              static_cast<size_t>(z1 - z0) * slice);
+  image::Volume slab(image::slab_geometry(g, z0, z1), type);
+  if (type == image::PixelType::kUint16) {
+    std::copy(voxels.begin(), voxels.end(), slab.as<uint16_t>().begin());
+  } else {
+    std::transform(voxels.begin(), voxels.end(), slab.as<uint8_t>().begin(), [](uint16_t value) {
+      return static_cast<uint8_t>(value);
+    });
+  }
+  return slab;
+}
+
 }  // namespace
 
 std::filesystem::path write_mask(const image::LabelVolume& labels,
@@ -34,8 +54,7 @@ std::filesystem::path write_mask(const image::LabelVolume& labels,
   const int64_t step = std::max<int64_t>(1, (int64_t{1} << 20) / (size[0] * size[1]));
   for (int64_t z = 0; z < size[2]; z += step) {
     stop.check();
-    const auto slab = labels.volume().slab(z, std::min(size[2], z + step));
-    writer.write(mask.type == slab.type() ? slab : slab.converted(mask.type));
+    writer.write(slab_of(labels, mask.type, z, std::min(size[2], z + step)));
   }
   writer.commit();
   return path;
