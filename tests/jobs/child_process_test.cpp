@@ -76,8 +76,8 @@ TEST(ChildProcessTest, NoShellReadsTheArguments) {
 TEST(ChildProcessTest, EnvironmentAndFolderAreTheChildsOwn) {
   ::setenv("VOXLOOM_TEST_A", "old", 1);
   const Outcome child = run({.argv = {"sh", "-c", "echo $VOXLOOM_TEST_A $VOXLOOM_TEST_B; pwd"},
-                         .environment = {{"VOXLOOM_TEST_A", "new"}, {"VOXLOOM_TEST_B", "b"}},
-                         .folder = "/"});
+                             .environment = {{"VOXLOOM_TEST_A", "new"}, {"VOXLOOM_TEST_B", "b"}},
+                             .folder = "/"});
   EXPECT_THAT(child.out, ElementsAre("new b", "/"));
   EXPECT_STREQ(::getenv("VOXLOOM_TEST_A"), "old");
 }

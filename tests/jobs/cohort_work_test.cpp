@@ -125,8 +125,11 @@ TEST_F(CohortWorkTest, StopGivesTheCasesBackUntried) {
 
 TEST_F(CohortWorkTest, AWorkerThatLostItsLeasePublishesNothing) {
   inputs_.resize(1);
-  auto queue = make_queue("sh -c 'touch \"$1\"; touch \"$2\"; sleep 1' {input} {output} " +
-                          (folder_ / "started").string());
+  // The command has its result soon, and ends when the case is stolen.
+  auto queue = make_queue(
+      "sh -c 'cp \"$0\" \"$1\"; touch \"$2/started\"; until [ -e \"$2/go\" ]; do "
+      "sleep 0.01; done' {input} {output} " +
+      folder_.string());
   auto options = quick();
   options.workers = 1;
   options.lease = 300ms;
@@ -139,6 +142,7 @@ TEST_F(CohortWorkTest, AWorkerThatLostItsLeasePublishesNothing) {
       database->run("UPDATE voxloom_cases SET lease_until_ms = 1");
       thief = mine.claim("thief", 60s);
     }
+    std::ofstream(folder_ / "go") << "";
   });
   CancelToken stop;
   work_on_queue(queue, options, stop, [&](const CaseEvent& event) {
@@ -153,9 +157,9 @@ TEST_F(CohortWorkTest, AWorkerThatLostItsLeasePublishesNothing) {
 
 TEST_F(CohortWorkTest, ALongCaseKeepsItsLease) {
   inputs_.resize(1);
-  auto queue = make_queue("sh -c 'sleep 2; cp \"$0\" \"$1\"' {input} {output}");
+  auto queue = make_queue("sh -c 'sleep 4; cp \"$0\" \"$1\"' {input} {output}");
   auto options = quick();  // the second thread would take the case over
-  options.lease = 1000ms;
+  options.lease = 3000ms;
   work_on_queue(queue, options, {}, sink());
   EXPECT_EQ(events_[Kind::kDone].size(), 1U);
   EXPECT_EQ(events_.size(), 1U);

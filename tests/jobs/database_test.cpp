@@ -46,6 +46,17 @@ TEST_F(SqliteTest, GivesUpAfterItsPatienceNamingTheDatabase) {
   });
 }
 
+TEST_F(SqliteTest, ReadersDoNotWaitForAWriter) {
+  auto other = open_database(url_);
+  other->set_patience(0ms);
+  other->query("PRAGMA busy_timeout=1");
+  database_->transaction([&](Transaction& t) {
+    t.run("INSERT INTO voxloom_queues VALUES ('q', '{}', 3, 0)");
+    EXPECT_TRUE(other->query("SELECT * FROM voxloom_queues").rows.empty());
+  });
+  EXPECT_EQ(other->query("SELECT * FROM voxloom_queues").rows.size(), 1U);
+}
+
 TEST_F(SqliteTest, ABusyDatabaseIsTriedAgain) {
   std::atomic<bool> held{false}, done{false};
   std::thread holder([&] {

@@ -68,6 +68,10 @@ void Database::set_patience(milliseconds patience) {
 }
 
 void Database::transaction(const std::function<void(Transaction&)>& body) {
+  transaction(Access::kWrite, body);
+}
+
+void Database::transaction(Access access, const std::function<void(Transaction&)>& body) {
   const std::scoped_lock lock(mutex_);
   const auto give_up = Clock::now() + patience_;
   for (milliseconds pause = kFirstPause;; pause = std::min(pause * 2, kLongestPause)) {
@@ -77,7 +81,7 @@ void Database::transaction(const std::function<void(Transaction&)>& body) {
         VOXLOOM_LOG_INFO("{}: connected again", name_);
         lost_ = false;
       }
-      begin();
+      begin(access);
       try {
         Transaction transaction(*this);
         body(transaction);
@@ -99,6 +103,12 @@ void Database::transaction(const std::function<void(Transaction&)>& body) {
 SqlResult Database::run(std::string_view sql, const std::vector<SqlValue>& values) {
   SqlResult result;
   transaction([&](Transaction& t) { result = t.run(sql, values); });
+  return result;
+}
+
+SqlResult Database::query(std::string_view sql, const std::vector<SqlValue>& values) {
+  SqlResult result;
+  transaction(Access::kRead, [&](Transaction& t) { result = t.run(sql, values); });
   return result;
 }
 

@@ -89,6 +89,9 @@ class Database {
   /// One statement as a transaction.
   SqlResult run(std::string_view sql, const std::vector<SqlValue>& values = {});
 
+  /// One statement that only reads: it waits for no other process that writes.
+  SqlResult query(std::string_view sql, const std::vector<SqlValue>& values = {});
+
   /// The URL without a password.
   [[nodiscard]] const std::string& name() const { return name_; }
 
@@ -102,7 +105,8 @@ class Database {
   friend std::shared_ptr<Database> open_database(const std::string& url);
 
   // These throw TransientError or Error, both naming the database.
-  virtual void begin() = 0;
+  enum class Access { kWrite, kRead };
+  virtual void begin(Access access) = 0;
   virtual void commit() = 0;
   virtual void rollback() noexcept = 0;
   virtual void reconnect() = 0;
@@ -114,6 +118,7 @@ class Database {
 
  private:
   void create_schema();
+  void transaction(Access access, const std::function<void(Transaction&)>& body);
 
   std::string name_;
   std::mutex mutex_;

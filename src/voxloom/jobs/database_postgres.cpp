@@ -114,7 +114,9 @@ class PostgresDatabase final : public Database {
   ~PostgresDatabase() override { PQfinish(connection_); }
 
  protected:
-  void begin() override { execute("BEGIN", {}); }
+  void begin(Access access) override {
+    execute(access == Access::kWrite ? "BEGIN" : "BEGIN READ ONLY", {});
+  }
   void commit() override { execute("COMMIT", {}); }
   void rollback() noexcept override {
     if (PQtransactionStatus(connection_) != PQTRANS_IDLE) {

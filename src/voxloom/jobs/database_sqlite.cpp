@@ -24,7 +24,9 @@ class SqliteDatabase final : public Database {
  protected:
   // Immediate: taking the write lock first means that a transaction that has read never fails
   // for another's write.
-  void begin() override { execute("BEGIN IMMEDIATE", {}); }
+  void begin(Access access) override {
+    execute(access == Access::kWrite ? "BEGIN IMMEDIATE" : "BEGIN", {});
+  }
   void commit() override { execute("COMMIT", {}); }
   void rollback() noexcept override {
     // Some failures have ended the transaction already; then this one changes nothing.

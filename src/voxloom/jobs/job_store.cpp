@@ -142,7 +142,7 @@ std::vector<JobRecord> JobStore::select(const std::string& rest,
                                         const std::vector<SqlValue>& values) {
   std::vector<JobRecord> jobs;
   const auto result =
-      database_->run(format("SELECT {} FROM voxloom_jobs {}", kColumns, rest), values);
+      database_->query(format("SELECT {} FROM voxloom_jobs {}", kColumns, rest), values);
   for (const auto& row : result.rows) jobs.push_back(read_job(row));
   return jobs;
 }

@@ -90,7 +90,7 @@ Queue Queue::create(std::shared_ptr<Database> database,
 
 Queue Queue::open(std::shared_ptr<Database> database, const std::string& name) {
   const auto rows =
-      database->run("SELECT settings FROM voxloom_queues WHERE name = ?", {name}).rows;
+      database->query("SELECT settings FROM voxloom_queues WHERE name = ?", {name}).rows;
   if (rows.empty()) {
     const auto known = names(*database);
     throw Error(ErrorCode::kNotFound,
@@ -104,7 +104,7 @@ Queue Queue::open(std::shared_ptr<Database> database, const std::string& name) {
 
 std::vector<std::string> Queue::names(Database& database) {
   std::vector<std::string> list;
-  for (const auto& row : database.run("SELECT name FROM voxloom_queues ORDER BY name").rows) {
+  for (const auto& row : database.query("SELECT name FROM voxloom_queues ORDER BY name").rows) {
     list.push_back(row.text(0));
   }
   return list;
@@ -279,7 +279,7 @@ QueueCounts Queue::counts() {
 std::vector<CaseInfo> Queue::list(CaseState state, int64_t limit) {
   std::vector<CaseInfo> list;
   const auto rows = database_
-                        ->run(
+                        ->query(
                             "SELECT case_key, worker, message, attempts, start_ms, end_ms FROM "
                             "voxloom_cases WHERE queue = ? AND state = ? ORDER BY position, "
                             "case_key LIMIT ?",
