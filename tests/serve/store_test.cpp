@@ -302,8 +302,8 @@ TEST_F(StoreTest, AReadOnlyFolderIsReadAndNothingIsWritten) {
 
 TEST_F(StoreTest, OneServerAtATime) {
   const auto store = open();
-  error_of(ErrorCode::kUnavailable, [&] { open(); });
-  EXPECT_NO_THROW(open(false, true));
+  error_of(ErrorCode::kUnavailable, [&] { static_cast<void>(open()); });
+  EXPECT_TRUE(open(false, true)->read_only());
 }
 
 TEST_F(StoreTest, ChecksumFollowsTheFile) {
@@ -348,7 +348,7 @@ TEST_F(StoreTest, OpensAnImageOfAnyKind) {
   const auto store = open();
   const auto source = open_image(*store, "a");
   EXPECT_EQ(source->read_slab(0, 1).as<uint8_t>()[0], 42);
-  error_of(ErrorCode::kNotFound, [&] { open_image(*store, "b"); });
+  error_of(ErrorCode::kNotFound, [&] { static_cast<void>(open_image(*store, "b")); });
 }
 
 TEST_F(StoreTest, SavingCostsTheSameWithTenThousandImages) {

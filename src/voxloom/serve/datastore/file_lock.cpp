@@ -1,5 +1,6 @@
 #include "voxloom/serve/datastore/file_lock.h"
 
+#include <cerrno>
 #include <thread>
 
 #include <fcntl.h>
@@ -25,7 +26,10 @@ FileLock::FileLock(const std::filesystem::path& path, std::chrono::milliseconds 
   while (true) {
     const int fd = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
     if (fd < 0) return;
-    if (::flock(fd, LOCK_EX | LOCK_NB) == 0 && still_named(fd, path)) {
+    const bool locked = ::flock(fd, LOCK_EX | LOCK_NB) == 0;
+    // A disk that knows no locks must not keep the server from starting.
+    const bool cannot_lock = !locked && errno != EWOULDBLOCK && errno != EINTR;
+    if (cannot_lock || (locked && still_named(fd, path))) {
       fd_ = fd;
       return;
     }

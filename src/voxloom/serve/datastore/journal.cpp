@@ -124,8 +124,18 @@ void apply_change(std::map<std::string, StoredImage, std::less<>>& images, const
       break;
     }
     case Change::Kind::kLabel: {
-      const auto it = images.find(change.id);
-      if (it == images.end()) break;
+      auto it = images.find(change.id);
+      if (it == images.end()) {
+        // The image was found in the folder and not in an index yet when it got its label.
+        if (change.location.empty()) break;
+        const auto split =
+            split_image_name(std::filesystem::path(change.location).filename().string());
+        StoredImage image;
+        image.id = change.id;
+        image.ext = split ? split->ext : "";
+        image.location = change.location;
+        it = images.emplace(change.id, std::move(image)).first;
+      }
       it->second.labels.insert_or_assign(change.tag,
                                          StoredLabel{change.ext, change.info, change.stamp});
       break;

@@ -18,7 +18,9 @@ struct Change {
   enum class Kind { kImage, kDropImage, kLabel, kDropLabel };
 
   Kind kind = Kind::kImage;
-  std::string id, tag, ext, location;
+  std::string id, tag;
+  std::string ext;       ///< Of the image, or of the label.
+  std::string location;  ///< Of the image (of the label's image too).
   Json info = Json::object();
   FileStamp stamp;        ///< Of the file that belongs to the change.
   std::string temporary;  ///< Its hidden name before it is renamed into place; empty: no new file.

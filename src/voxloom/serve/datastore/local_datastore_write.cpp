@@ -164,10 +164,10 @@ void LocalDatastore::save_label(std::string_view id,
   sync_file(ready);
 
   const Change change{.kind = Change::Kind::kLabel,
-                      .id = std::string(id),
+                      .id = image->id,
                       .tag = std::string(tag),
                       .ext = ext,
-                      .location = {},
+                      .location = image->location,
                       .info = stored_info(info, std::string(id) + ext),
                       .stamp = stamp_of(ready),
                       .temporary = ready.filename().string()};
@@ -219,7 +219,7 @@ void LocalDatastore::update_label_info(std::string_view id,
                 .id = image->id,
                 .tag = it->first,
                 .ext = it->second.ext,
-                .location = {},
+                .location = image->location,
                 .info = it->second.info,
                 .stamp = it->second.stamp,
                 .temporary = {}};
