@@ -95,6 +95,9 @@ struct Response {
   std::shared_ptr<const std::string> shared_body;  ///< Instead of `body`: sent without a copy.
   std::optional<FileBody> file;
 
+  /// What is sent where there is no file.
+  [[nodiscard]] std::string_view bytes() const { return shared_body ? *shared_body : body; }
+
   /// Compact separators, keys in order, UTF-8 unescaped.
   static Response json(const Json& value, int status = 200);
   static Response text(std::string body,

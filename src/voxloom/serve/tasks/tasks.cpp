@@ -37,6 +37,19 @@ Json case_params(const Json& request, const PromptChooser::Prompt& prompt) {
   return params;
 }
 
+/// None where the image can't be read: the child says so for its case.
+PromptChooser::Prompt prompt_for(PromptChooser& prompts,
+                                 const ImageRecord& record,
+                                 const fs::path& path,
+                                 const CancelToken& stop) {
+  try {
+    return prompts.choose(record, file_stamp(path), stop);
+  } catch (const Error& e) {
+    if (e.code() == ErrorCode::kCancelled) throw;
+    return {};
+  }
+}
+
 bool wanted(const ImageRecord& record, const std::string& images) {
   return images == "all" || (images == "labeled") == record.completed();
 }
@@ -107,7 +120,7 @@ std::vector<std::string> Tasks::batch_command(const jobs::JobRecord& job) {
          path,
          fs::is_directory(path) ? record->info.value("SeriesInstanceUID", "") : std::string(),
          record->ext,
-         case_params(job.request, prompts.choose(*record, stop))});
+         case_params(job.request, prompt_for(prompts, *record, path, stop))});
   }
   fs::create_directories(request.folder);
   const fs::path file = request.folder / "request.json";
