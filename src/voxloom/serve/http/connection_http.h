@@ -273,8 +273,8 @@ asio::awaitable<bool> ConnectionImpl<Stream>::answer(Request& request,
   } else {
     complete_answer(core_, request, response);
     const bool http_1_0 = parser_ && parser_->get().version() == 10;
-    std::string head = head_of(response, response.body.size(), keep_alive, http_1_0);
-    std::string_view body = response.body;
+    std::string_view body = response.bytes();
+    std::string head = head_of(response, body.size(), keep_alive, http_1_0);
     if (request.method == "HEAD" || response.status == 204 || response.status == 304) body = {};
     if (body.size() <= kJoinedBody) {
       head += body;
