@@ -50,7 +50,7 @@ struct ServeApp::Impl {
   LogHub log;
   std::unique_ptr<LogFile> log_file;
   std::unique_ptr<LogNetwork> log_network;
-  uint16_t log_port = 0;
+  uint16_t port = 0, log_port = 0;  ///< Bound ones; they outlive the sockets.
   std::unique_ptr<Gate> gate;
   ProgressHub progress;
   http::Metrics metrics;
@@ -250,6 +250,7 @@ ServeApp::~ServeApp() = default;
 
 void ServeApp::start() {
   impl_->server->start();
+  impl_->port = impl_->server->port();
   if (!impl_->options.log_listen.empty() || !impl_->options.log_push.empty()) {
     impl_->log_network =
         std::make_unique<LogNetwork>(impl_->log, log_network_options(impl_->options, impl_->state));
@@ -266,7 +267,7 @@ void ServeApp::start() {
 
 std::string ServeApp::address() const {
   const bool tls = impl_->options.tls != "off";
-  return format("{}://{}:{}", tls ? "https" : "http", impl_->options.host, impl_->server->port());
+  return format("{}://{}:{}", tls ? "https" : "http", impl_->options.host, impl_->port);
 }
 
 std::vector<std::string> ServeApp::notes() const {

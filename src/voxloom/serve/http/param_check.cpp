@@ -38,12 +38,12 @@ Json read_body(const Request& request, Json& problems) {
   try {
     value = parse_json(request.body);
   } catch (const Error& e) {
-    // Where FastAPI puts the position of the error.
+    // Where FastAPI puts the position of the error, counted from 0.
     size_t position = 0;
     try {
       static_cast<void>(Json::parse(request.body));
     } catch (const Json::parse_error& parse) {
-      position = parse.byte;
+      position = parse.byte - std::min<size_t>(parse.byte, 1);
     } catch (const Json::exception&) {
       position = 0;
     }

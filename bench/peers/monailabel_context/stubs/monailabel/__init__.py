@@ -1,0 +1,1 @@
+"""Stands in for the MONAI Label package: the endpoint tests read two things of it."""

@@ -1,0 +1,2 @@
+def is_sam2_module_available():
+    return True
