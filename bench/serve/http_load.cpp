@@ -40,7 +40,8 @@ struct Connection {
   size_t sent = 0, expected = 0;
   std::string answer;
   Clock::time_point started, next;
-  bool waiting = false;  ///< For its next turn.
+  bool busy = false;    ///< A request is on its way.
+  bool paused = false;  ///< Until `next`.
 };
 
 /// Length of the whole answer once its header is there; 0 before; 1 for "until closed".
@@ -74,20 +75,27 @@ class Load {
                                  std::chrono::duration<double>(options_.seconds));
     for (Connection& c : connections) begin(c);
     std::vector<epoll_event> events(1024);
+    std::vector<Connection*> turn;
     while (Clock::now() < end) {
-      const int wait_ms = options_.interval_ms > 0 ? 1 : 50;
+      const int wait_ms = !ready_.empty() ? 0 : paused_ > 0 ? 1 : 50;
       const int count =
           ::epoll_wait(poll_, events.data(), static_cast<int>(events.size()), wait_ms);
       for (int i = 0; i < count; ++i) {
         auto* connection = static_cast<Connection*>(events[static_cast<size_t>(i)].data.ptr);
-        if (!connection->waiting) advance(*connection);
+        if (connection->busy) advance(*connection);
       }
-      if (options_.interval_ms > 0) {
+      if (paused_ > 0) {
         const auto now = Clock::now();
         for (Connection& c : connections) {
-          if (c.waiting && now >= c.next) begin(c);
+          if (!c.paused || now < c.next) continue;
+          c.paused = false;
+          --paused_;
+          ready_.push_back(&c);
         }
       }
+      turn.swap(ready_);
+      for (Connection* c : turn) begin(*c);
+      turn.clear();
     }
     const double seconds = std::chrono::duration<double>(Clock::now() - start).count();
     for (Connection& c : connections) drop(c);
@@ -97,7 +105,7 @@ class Load {
  private:
   void begin(Connection& c) {
     c.started = Clock::now();
-    c.waiting = false;
+    c.busy = true;
     c.sent = c.expected = 0;
     c.answer.clear();
     if (c.fd < 0) {
@@ -145,19 +153,28 @@ class Load {
     bytes_ += c.answer.size();
     if (c.answer.compare(9, 3, "200") != 0) ++not_ok_;
     if (closed || options_.close) drop(c);
-    c.waiting = true;
-    c.next = c.started + std::chrono::duration_cast<Clock::duration>(
-                             std::chrono::duration<double, std::milli>(options_.interval_ms));
-    if (options_.interval_ms <= 0) begin(c);
+    again(c, c.started, options_.interval_ms);
   }
 
   void fail(Connection& c) {
     ++errors_;
     drop(c);
-    c.waiting = true;
-    // Not at once: a server that is down would be called without end, in ever deeper calls.
-    c.next = Clock::now() + std::chrono::milliseconds(10);
-    if (options_.interval_ms <= 0) options_.interval_ms = 1e-6;
+    // A server that is down is not called without a pause.
+    again(c, Clock::now(), std::max(options_.interval_ms, 10.0));
+  }
+
+  /// Never begins the next request itself: where answers come at once, calls would nest without
+  /// end.
+  void again(Connection& c, Clock::time_point from, double pause_ms) {
+    c.busy = false;
+    if (pause_ms <= 0) {
+      ready_.push_back(&c);
+      return;
+    }
+    c.next = from + std::chrono::duration_cast<Clock::duration>(
+                        std::chrono::duration<double, std::milli>(pause_ms));
+    c.paused = true;
+    ++paused_;
   }
 
   void drop(Connection& c) {
@@ -191,6 +208,8 @@ class Load {
   int poll_;
   sockaddr_in address_{};
   std::string request_;
+  std::vector<Connection*> ready_;
+  size_t paused_ = 0;
   std::vector<double> latencies_ms_;
   uint64_t bytes_ = 0, errors_ = 0, not_ok_ = 0;
 };

@@ -208,6 +208,24 @@ TEST_F(DicomwebTest, ACancelledRetrieveStops) {
             ErrorCode::kCancelled);
 }
 
+TEST_F(DicomwebTest, ARequestIsCancelledWhileItsAnswerArrives) {
+  upload_example();
+  const io::DicomwebClient client(server());
+  struct Sink : io::WebSink {
+    void start(const io::WebAnswer&) override {}
+    void data(std::string_view bytes) override {
+      seen += bytes.size();
+      stop.cancel();
+    }
+    size_t seen = 0;
+    CancelToken stop;
+  } sink;
+  EXPECT_EQ(error_of([&] { client.web().send({.path = "instances"}, sink, sink.stop); }).code(),
+            ErrorCode::kCancelled);
+  EXPECT_GT(sink.seen, 0U);
+  EXPECT_LT(sink.seen, 20000U);  // One piece of it.
+}
+
 TEST_F(DicomwebTest, SeriesAreTheImages) {
   upload_example();
   const auto images = store();

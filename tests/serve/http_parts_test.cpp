@@ -1,6 +1,8 @@
 // The socket-free parts of serve/http: URLs, JSON text, routes, parameter checks, file answers.
+#include <atomic>
 #include <filesystem>
 #include <fstream>
+#include <future>
 
 #include <gtest/gtest.h>
 #include <unistd.h>
@@ -12,6 +14,7 @@
 #include "voxloom/serve/http/router.h"
 #include "voxloom/serve/http/text.h"
 #include "voxloom/serve/http/url.h"
+#include "voxloom/serve/http/worker_pool.h"
 
 namespace voxloom::serve::http {
 namespace {
@@ -246,6 +249,27 @@ TEST(OpenApiTest, ListsWhatTheTableListsAndNothingElse) {
   const Json& schema = post.at("requestBody").at("content").at("multipart/form-data").at("schema");
   EXPECT_EQ(schema.at("properties").at("file").at("format"), "binary");
   EXPECT_TRUE(api.at("paths").contains("/static/{path}"));
+}
+
+TEST(WorkerPoolTest, TakesWhatRunsAndWaitsAndNoMore) {
+  for (int round = 0; round < 50; ++round) {
+    std::promise<void> go;
+    std::shared_future<void> gone = go.get_future().share();
+    std::atomic<int> ran{0};
+    int taken = 0;
+    {
+      WorkerPool pool(2, 3);
+      for (int i = 0; i < 8; ++i) {
+        taken += pool.try_post([&ran, gone] {
+          gone.wait();
+          ++ran;
+        });
+      }
+      EXPECT_EQ(taken, 5);
+      go.set_value();
+    }
+    EXPECT_EQ(ran, taken) << "what was taken is done before the pool goes";
+  }
 }
 
 class FileAnswerTest : public testing::Test {

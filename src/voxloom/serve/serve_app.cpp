@@ -26,6 +26,7 @@
 #include "voxloom/serve/sampling/scorer.h"
 #include "voxloom/serve/serve_parts.h"
 #include "voxloom/serve/tasks/tasks.h"
+#include "voxloom/weights/package.h"
 
 namespace voxloom::serve {
 
@@ -91,7 +92,12 @@ ServeApp::Impl::Impl(const ServeOptions& given) : options(given), state(options)
   const ServedModel& scoring_model = infer->models().front();
   ScorerOptions scores;
   scores.cache_file = store.own_folder / "scores.jsonl";
-  scores.model = scoring_model.name + " " + scoring_model.package;
+  // Scores of other weights are stale.
+  scores.model = scoring_model.name;
+  if (scoring_model.package != "geodesic") {
+    scores.model +=
+        " " + weights::find_package(scoring_model.package).info.weights_sha256.substr(0, 12);
+  }
   scorer = std::make_shared<Scorer>(
       store.datastore,
       scores,

@@ -169,8 +169,9 @@ std::vector<io::WebFields> parse_search_filters(std::string_view json) {
   const auto fail = [](const char* got) -> Error {
     return {
         ErrorCode::kInvalidArgument,
-        format("search filter: must be JSON like {\"Modality\": \"CT\"} or a list of such, got {}",
-               got)};
+        format(
+            "search filter: must be JSON like {{\"Modality\": \"CT\"}} or a list of such, got {}",
+            got)};
   };
   const Json parsed = Json::parse(json, nullptr, false);
   if (parsed.is_discarded()) throw fail("no JSON");

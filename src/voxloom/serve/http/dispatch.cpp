@@ -187,7 +187,9 @@ Response error_answer(const std::exception_ptr& thrown, uint64_t request_id) {
   try {
     std::rethrow_exception(thrown);
   } catch (const HttpError& e) {
-    return Response::error(e.status(), e.what());
+    Response response = Response::error(e.status(), e.what());
+    for (const auto& [name, value] : e.headers()) response.headers.set(name, value);
+    return response;
   } catch (const Error& e) {
     if (e.code() == ErrorCode::kInternal) return internal("Error", redact(e.what()));
     return Response::error(status_of(e.code()), e.what());

@@ -20,16 +20,16 @@ WorkerPool::~WorkerPool() {
 bool WorkerPool::try_post(std::function<void()> job) {
   {
     const std::lock_guard lock(mutex_);
-    // A job waits only where no idle thread is left for it.
-    const bool must_wait = jobs_.size() >= idle_;
-    if (must_wait && threads_.size() < max_threads_) {
+    const size_t taken = running_ + jobs_.size();
+    if (taken >= max_threads_ && taken - max_threads_ >= max_queued_) return false;
+    // A thread that is about to start counts as idle: it will take a job.
+    if (jobs_.size() >= idle_ && threads_.size() < max_threads_) {
       try {
         threads_.emplace_back([this] { work(); });
+        ++idle_;
       } catch (const std::system_error&) {
         if (threads_.empty()) return false;
       }
-    } else if (must_wait && jobs_.size() - idle_ >= max_queued_) {
-      return false;
     }
     jobs_.push_back(std::move(job));
   }
@@ -40,16 +40,18 @@ bool WorkerPool::try_post(std::function<void()> job) {
 void WorkerPool::work() {
   std::unique_lock lock(mutex_);
   while (true) {
-    ++idle_;
     wake_.wait(lock, [&] { return stopping_ || !jobs_.empty(); });
     --idle_;
     if (jobs_.empty()) return;
     std::function<void()> job = std::move(jobs_.front());
     jobs_.pop_front();
+    ++running_;
     lock.unlock();
     job();
     job = nullptr;
     lock.lock();
+    --running_;
+    ++idle_;
   }
 }
 

@@ -19,6 +19,17 @@ Json all_labels(const std::vector<ServedModel>& models) {
   return names;
 }
 
+/// Nothing yet where the images are on a server that has not answered.
+template <class Ask>
+auto if_available(Ask ask) -> decltype(ask()) {
+  try {
+    return ask();
+  } catch (const Error& e) {
+    if (e.code() != ErrorCode::kUnavailable) throw;
+    return {};
+  }
+}
+
 std::string member(const char* name, const std::string& json) {
   return ",\"" + std::string(name) + "\":" + json;
 }
@@ -53,13 +64,15 @@ std::shared_ptr<const std::string> InfoDocument::text() {
   const uint64_t store = services_.store->revision();
   const auto strategies = services_.sampler->revision(*services_.store);
   if (text_ && store == store_revision_ && strategies == strategies_revision_) return text_;
-  const DatastoreStats stats = services_.store->stats();
+  const Datastore& store_now = *services_.store;
+  const auto stats = if_available([&] { return store_now.stats(); });
+  const auto strategy_list = if_available([&] { return services_.sampler->info(store_now); });
   Json tags = Json::object();
   for (const auto& [tag, count] : stats.label_tags) tags[tag] = count;
   const Json datastore = {
       {"total", stats.total}, {"completed", stats.completed}, {"label_tags", tags}};
   text_ = std::make_shared<const std::string>(
-      head_ + member("strategies", services_.sampler->info(*services_.store)->dump()) +
+      head_ + member("strategies", (strategy_list ? strategy_list->dump() : std::string("{}"))) +
       member("scoring", ScoringMethods::info().dump()) + member("train_stats", "{}") +
       member("datastore", datastore.dump()) + "}");
   store_revision_ = store;
