@@ -16,13 +16,13 @@ struct ServeArgs {
 int run_serve(ServeArgs& args, Context& context) {
   serve::ServeApp server(args.options);
   server.start();
+  context.result["address"] = server.address();
   *context.out << "serving " << server.address() << "\n";
   for (const std::string& line : server.notes()) *context.out << "  " << line << "\n";
   *context.out << "stop with Ctrl-C\n" << std::flush;
   server.wait(context.stop);
   *context.out << "stopping: running requests may end\n" << std::flush;
   server.stop();
-  context.result["address"] = server.address();
   return 0;
 }
 
