@@ -1,13 +1,18 @@
 // The socket-free parts of serve/http: URLs, JSON text, routes, parameter checks, file answers.
+#include <algorithm>
 #include <atomic>
 #include <filesystem>
 #include <fstream>
 #include <future>
+#include <thread>
 
 #include <gtest/gtest.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "voxloom/core/error.h"
+#include "voxloom/core/thread_priority.h"
 #include "voxloom/serve/http/file_answer.h"
 #include "voxloom/serve/http/json_text.h"
 #include "voxloom/serve/http/param_check.h"
@@ -270,6 +275,20 @@ TEST(WorkerPoolTest, TakesWhatRunsAndWaitsAndNoMore) {
     }
     EXPECT_EQ(ran, taken) << "what was taken is done before the pool goes";
   }
+}
+
+TEST(ThreadPriorityTest, OneThreadStepsBackAndTheOthersStay) {
+  const auto nice = [] {
+    return ::getpriority(PRIO_PROCESS, static_cast<id_t>(::syscall(SYS_gettid)));
+  };
+  const int before = nice();
+  int inside = 0;
+  std::thread([&] {
+    lower_thread_priority();
+    inside = nice();
+  }).join();
+  EXPECT_EQ(inside, std::max(before, 10));
+  EXPECT_EQ(nice(), before);
 }
 
 class FileAnswerTest : public testing::Test {

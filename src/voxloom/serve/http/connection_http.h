@@ -24,7 +24,7 @@ asio::awaitable<void> ConnectionImpl<Stream>::run() {
     if (!error_ || timed_out_) co_await linger();
   } catch (const std::exception& e) {
     // No memory, or a fault of ours: this connection ends, the server goes on.
-    VOXLOOM_LOG_ERROR("connection: {}", redact(e.what()));
+    log_connection_error(e);
   }
   close();
 }
@@ -224,10 +224,9 @@ asio::awaitable<void> ConnectionImpl<Stream>::read_body(Request& request) {
       }
     }
     const std::string_view piece(chunk_.data(), chunk_.size() - body.size);
-    if (piece.empty()) {
-    } else if (receiver.writes_files()) {
+    if (!piece.empty() && receiver.writes_files()) {
       co_await in_pool(core_.disk, [&] { receiver.feed(piece); });
-    } else {
+    } else if (!piece.empty()) {
       receiver.feed(piece);
     }
     if (!starving || parser_->is_done()) continue;

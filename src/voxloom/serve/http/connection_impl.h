@@ -39,7 +39,6 @@
 #include <boost/beast/websocket/stream.hpp>
 #include <unistd.h>
 
-#include "voxloom/core/log.h"
 #include "voxloom/serve/http/connection.h"
 #include "voxloom/serve/http/cors.h"
 #include "voxloom/serve/http/file_answer.h"

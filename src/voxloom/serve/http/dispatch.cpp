@@ -200,6 +200,10 @@ Response error_answer(const std::exception_ptr& thrown, uint64_t request_id) {
   }
 }
 
+void log_connection_error(const std::exception& e) {
+  VOXLOOM_LOG_ERROR("connection: {}", log_words(e));
+}
+
 Response call_handler(const Route& route, Request& request) noexcept {
   try {
     return route.handler(request);

@@ -58,6 +58,9 @@ struct Plan {
 /// The answer for what was thrown. Error 500 is logged, without names and paths.
 [[nodiscard]] Response error_answer(const std::exception_ptr& thrown, uint64_t request_id);
 
+/// For what ends a connection without an answer.
+void log_connection_error(const std::exception& e);
+
 /// Calls the route's handler; whatever it throws becomes an answer.
 [[nodiscard]] Response call_handler(const Route& route, Request& request) noexcept;
 
