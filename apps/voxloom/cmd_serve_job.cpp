@@ -35,7 +35,7 @@ int run_job(JobArgs& args, Context& context) {
   }
   context.result["done"] = done;
   context.result["failed"] = failed;
-  return 0;
+  return failed > 0 && done == 0 ? 1 : 0;
 }
 
 }  // namespace

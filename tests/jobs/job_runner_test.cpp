@@ -227,6 +227,19 @@ TEST_F(JobRunnerTest, JobsOfOtherScopesAreLeftAlone) {
   EXPECT_EQ(elsewhere.find(job.id)->status, JobStatus::kSubmitted);
 }
 
+TEST_F(JobRunnerTest, AListenerGetsEveryLineAsItIs) {
+  std::vector<std::string> lines;
+  JobRunner runner(
+      database_, "x", {scripts("train")}, {}, [&](const JobRecord&, std::string_view line) {
+        lines.emplace_back(line);
+      });
+  const std::string row = R"({"case":"a","progress":1.0})";
+  const auto job =
+      runner.wait(runner.submit("train", script("echo '" + row + "'; echo plain")).id, {});
+  EXPECT_THAT(lines, ElementsAre(row, "plain"));
+  EXPECT_THAT(job.details, Not(Contains(HasSubstr("case"))));
+}
+
 TEST_F(JobRunnerTest, AListenerThatThrowsHarmsNothing) {
   JobRunner runner(database_, "x", {scripts("train")}, [](const JobRecord&) {
     throw std::runtime_error("listener");

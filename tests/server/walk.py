@@ -59,7 +59,7 @@ class Takeover(unittest.TestCase):
         self.assertIn("other", document["objects"])
         stats = served.get("/datastore/").json
         self.assertEqual((stats["total"], stats["completed"]), (5, 1))
-        self.assertEqual(stats["label_tags"], {"final": 1})
+        self.assertEqual(stats["label_tags"]["final"], 1)
 
     def test_pairs_for_training(self):
         pairs = served.get("/datastore/?output=train").json

@@ -373,9 +373,7 @@ class JobRunner::Impl {
       if (message.text) live.log(*message.text);
       if (message.result) live.result = *message.result;
     });
-    if (message.text && on_line_) {
-      guarded("a listener to job logs failed", [&] { on_line_(job, *message.text); });
-    }
+    if (on_line_) guarded("a listener to job lines failed", [&] { on_line_(job, line); });
   }
 
   JobStore store_;

@@ -40,7 +40,7 @@ class JobRunner {
   /// one job come in their order. It may call the runner, but not wait(), stop() or destroy it;
   /// jobs that are taken over are told before the constructor returns.
   using OnChange = std::function<void(const JobRecord& job)>;
-  /// Every line of a job's log as it comes.
+  /// Every line that a job prints, as it comes and as it is: its log has the messages alone.
   using OnLine = std::function<void(const JobRecord& job, std::string_view line)>;
 
   /// Takes over what dead servers of the same scope have left: submitted jobs are queued, running

@@ -77,6 +77,11 @@ void run_batch(const BatchRequest& request,
       line["error"] = e.what();
     }
     line["progress"] = static_cast<double>(i + 1) / total;
+    // Without the image's name: it is kept with the job.
+    line["message"] = format("case {} of {}: {}",
+                             i + 1,
+                             request.cases.size(),
+                             line.contains("error") ? "failed" : "done");
     report(line);
   }
 }

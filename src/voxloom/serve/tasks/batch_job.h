@@ -33,8 +33,9 @@ struct BatchRequest {
 };
 
 /// Runs the cases one after another. `report` gets one object a case, in order:
-/// {"case": id, "file": path or null, "params": {...}, "progress": 0..1} or
-/// {"case": id, "error": text, "progress": ...}: one bad image does not end the batch.
+/// {"case": id, "file": path or null, "params": {...}, "progress": 0..1, "message": ...} or
+/// {"case": id, "error": text, "progress": ..., "message": ...}: one bad image does not end the
+/// batch.
 void run_batch(const BatchRequest& request,
                const CancelToken& stop,
                const std::function<void(const nlohmann::ordered_json&)>& report);
