@@ -236,6 +236,12 @@ class Infer(unittest.TestCase):
         self.assertTrue((one == two).all())
         self.assertNotIn("a", served.objects())
 
+    def test_a_file_that_is_no_image_is_named_as_the_sent_one(self):
+        answer = served.infer("", CLICK, files=[("file", "a.nii.gz", b"none")])
+        self.assertEqual(answer.status, 400)
+        self.assertIn("the sent image", answer.detail)
+        self.assertNotIn(".state", answer.detail)
+
     def test_points_are_the_whole_truth(self):
         one, _ = self.check(served.infer("case_3", {**CLICK, "client_id": "p"}), "")
         more = {"intersection": [IN_BALL], "background": [[24, 18, 10]], "client_id": "p"}
@@ -402,11 +408,11 @@ class Sessions(unittest.TestCase):
         self.check_series(served.send("PUT", "/session/?uncompress=True", {},
                                       [("files", "s.zip", packed.getvalue())]).json)
 
-    def test_image_of_a_series_is_one_file(self):
+    def test_a_series_has_no_single_file(self):
         files = [("files", name, data) for name, data in self.series()]
         made = served.send("PUT", "/session/", {}, files).json
         answer = served.get(f"/session/{made['session_id']}?image=true")
-        self.assertIn(answer.status, (200, 404), answer.body)
+        self.assertEqual(answer.status, 404)
         self.assertEqual(served.ask("DELETE", "/session/" + made["session_id"]).status, 200)
 
 

@@ -12,11 +12,17 @@ namespace fs = std::filesystem;
 using http::Request;
 using http::Response;
 
-/// The package of a served name; nothing for the built-in model, which has no weights.
+/// The package of a served name; nothing for the built-in model, which has no weights, and where
+/// the weights were put aside.
 std::optional<weights::Package> package_of(Services& services, const Request& request) {
   const ServedModel* model = services.infer->find(request.path_values.at("model"));
   if (model == nullptr || model->package == "geodesic") return std::nullopt;
-  return weights::find_package(model->package);
+  try {
+    return weights::find_package(model->package);
+  } catch (const Error& e) {
+    if (e.code() != ErrorCode::kNotFound) throw;
+    return std::nullopt;
+  }
 }
 
 Response no_weights(const Request& request) {
@@ -49,20 +55,22 @@ Response put(Services& services, const Request& request) {
   if (!package) return no_weights(request);
   const http::UploadedFile* file = request.file("file");
   if (file == nullptr) throw http::HttpError(422, "form field 'file': a file must be given");
-  const fs::path named = services.scratch / (format("model-{}-", request.id) + file->filename);
+  const fs::path folder = fs::absolute(services.scratch);
+  const fs::path named = folder / (format("model-{}-", request.id) + file->filename);
   fs::rename(file->path, named);
   std::string last;
   jobs::ChildOptions child;
   child.argv = {services.program.string(),
                 "model",
                 "convert",
-                named.string(),
+                named.filename().string(),
                 "--output",
-                package->folder.string(),
+                fs::absolute(package->folder).string(),
                 "--variant",
                 package->info.variant,
                 "--force",
                 "--quiet"};
+  child.folder = folder;  // so that its words name the file without our folders
   child.on_line = [&](jobs::ChildStream, std::string_view line) { last = std::string(line); };
   const jobs::ChildResult ended = jobs::run_child(child, request.disconnected);
   fs::remove(named);

@@ -11,6 +11,24 @@ namespace voxloom::serve {
 
 namespace fs = std::filesystem;
 
+namespace {
+
+/// A client knows its file, not ours: errors say "the sent image" where they would name a path.
+std::shared_ptr<image::VolumeSource> open_sent(const fs::path& path) {
+  try {
+    return io::open_volume(path);
+  } catch (const Error& e) {
+    std::string text = e.what();
+    const std::string name = path.string();
+    for (size_t at = text.find(name); at != std::string::npos; at = text.find(name, at)) {
+      text.replace(at, name.size(), "the sent image");
+    }
+    throw Error(e.code(), text);
+  }
+}
+
+}  // namespace
+
 /// Lives on while a source that was opened from it does.
 struct UploadCache::Held {
   std::string key;
@@ -54,7 +72,7 @@ UploadCache::Image UploadCache::keep(const fs::path& file, const std::string& su
     }
   }
   return {held->key, [held] {
-            std::shared_ptr<image::VolumeSource> source = io::open_volume(held->path);
+            std::shared_ptr<image::VolumeSource> source = open_sent(held->path);
             // The file outlives everything that reads it.
             return std::shared_ptr<image::VolumeSource>(source.get(),
                                                         [source, held](image::VolumeSource*) {});
