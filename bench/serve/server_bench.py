@@ -241,8 +241,9 @@ class Bench:
                 http, saved, raw = sc.Http(server.port), [], []
                 for i in range(25):
                     data = sc.counter_label(LABEL, i)
+                    body, kind = sc.multipart({"params": "{}"}, {"label": ("label.nii", data)})
                     begin = time.monotonic()
-                    answer = http.put_label("scan", data)
+                    answer = http.request("PUT", "/datastore/label?image=scan&tag=final", body, kind)
                     saved.append(time.monotonic() - begin)
                     if answer.status != 200:
                         raise SystemExit(f"label not saved: {answer.status} {answer.body[:200]!r}")
