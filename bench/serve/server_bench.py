@@ -173,7 +173,10 @@ class Bench:
                 while not end.is_set():
                     step += 1
                     begin = time.monotonic()
-                    answer = http.infer(model, "big", {"client_id": f"busy{number}", **self.clicks(step, BIG)}, "json")
+                    params = {"client_id": f"busy{number}", **self.clicks(step, BIG)}
+                    if model == "SAM":
+                        params["max_slices"] = 8  # some seconds a click, as the peer's
+                    answer = http.infer(model, "big", params, "json")
                     (done if answer.status == 200 else failed).append(time.monotonic() - begin)
             threads = [threading.Thread(target=work, args=(i,)) for i in range(clients)]
             for thread in threads:
