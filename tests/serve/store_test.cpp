@@ -412,5 +412,25 @@ TEST_F(StoreTest, ReadersAndWritersTogetherSeeWholeStates) {
   }
 }
 
+TEST_F(StoreTest, ReplacedLabelsAreLetGo) {
+  image("case.nii.gz");
+  const auto store = open(/*watch=*/true);
+  const auto held = [] {  // Open files without a name any more.
+    int count = 0;
+    for (const auto& entry : fs::directory_iterator("/proc/self/fd")) {
+      std::error_code gone;
+      const std::string path = fs::read_symlink(entry.path(), gone).string();
+      count += path.ends_with("final/case.nii.gz (deleted)");
+    }
+    return count;
+  };
+  for (int i = 1; i <= 100; ++i) {
+    save(*store, "case", "final", static_cast<uint8_t>(i));
+    EXPECT_LE(held(), 32);  // Some that wait and some that are being let go.
+  }
+  EXPECT_EQ(label_value(*store, "case", "final"), 100);
+  while (held() > 0) std::this_thread::sleep_for(std::chrono::milliseconds(5));
+}
+
 }  // namespace
 }  // namespace voxloom::serve

@@ -5,6 +5,7 @@
 #include <cstdio>
 #include <cstring>
 #include <system_error>
+#include <utility>
 
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -95,6 +96,19 @@ void replace_file(const fs::path& path, std::string_view content) {
   const TemporaryFile file(path.parent_path(), path.extension().string());
   write_synced(file.path(), content);
   rename_durably(file.path(), path);
+}
+
+HeldFile::HeldFile(const fs::path& path) : fd_(::open(path.c_str(), O_PATH | O_CLOEXEC)) {}
+
+HeldFile::~HeldFile() {
+  if (fd_ >= 0) ::close(fd_);
+}
+
+HeldFile::HeldFile(HeldFile&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
+
+HeldFile& HeldFile::operator=(HeldFile&& other) noexcept {
+  std::swap(fd_, other.fd_);
+  return *this;
 }
 
 TemporaryFile::TemporaryFile(const fs::path& folder, std::string_view ext)

@@ -32,6 +32,19 @@ void write_synced(const std::filesystem::path& path, std::string_view content);
 /// Writes a whole file, durably: a kill leaves the old one or the new one.
 void replace_file(const std::filesystem::path& path, std::string_view content);
 
+/// Keeps what lies at a path from being freed when it is replaced, until this goes: freeing a file
+/// of some megabytes takes a good part of a save's time. Nothing is held where there is no file.
+class HeldFile {
+ public:
+  explicit HeldFile(const std::filesystem::path& path);
+  ~HeldFile();
+  HeldFile(HeldFile&& other) noexcept;
+  HeldFile& operator=(HeldFile&& other) noexcept;
+
+ private:
+  int fd_ = -1;
+};
+
 /// A file under a temporary, hidden name; removed unless it was renamed away.
 class TemporaryFile {
  public:

@@ -16,6 +16,7 @@
 #include "voxloom/serve/datastore/checksums.h"
 #include "voxloom/serve/datastore/datastore.h"
 #include "voxloom/serve/datastore/dicom_folders.h"
+#include "voxloom/serve/datastore/durable.h"
 #include "voxloom/serve/datastore/file_lock.h"
 #include "voxloom/serve/datastore/folder_watch.h"
 #include "voxloom/serve/datastore/index.h"
@@ -163,6 +164,7 @@ class LocalDatastore : public Datastore {
   Journal journal_;
   uint64_t generation_ = 0;  ///< The number of journal_.
   std::set<std::string> damaged_journals_;
+  std::vector<HeldFile> replaced_;  ///< Old labels, for the thread to let go.
   bool needs_export_ = false;
   std::chrono::steady_clock::time_point export_at_{};
   std::atomic<uint64_t> journal_bytes_{0};

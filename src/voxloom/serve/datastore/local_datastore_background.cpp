@@ -57,6 +57,11 @@ void LocalDatastore::run() {
     const auto waited = watch_.wait(
         std::chrono::ceil<milliseconds>(std::max(wake_at - Clock::now(), Clock::duration::zero())));
     if (stop_) return;
+    {
+      std::vector<HeldFile> replaced;  // They are freed here, while nobody waits.
+      const std::lock_guard lock(write_mutex_);
+      replaced.swap(replaced_);
+    }
     const auto now = Clock::now();
     bool news = waited.overflow;
     for (const auto& event : waited.events) news = news || !explains(event);

@@ -20,6 +20,9 @@ namespace {
 
 namespace fs = std::filesystem;
 
+// Old labels that may wait for being freed; more are freed while their successors are saved.
+constexpr size_t kMostReplaced = 16;
+
 std::string lower(std::string text) {
   for (char& c : text) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
   return text;
@@ -174,7 +177,9 @@ void LocalDatastore::save_label(std::string_view id,
   const std::lock_guard lock(write_mutex_);
   StoredImage changed = *must_find(id);
   append(change);
-  rename_durably(ready, folder / (changed.id + ext));
+  const fs::path place = folder / (changed.id + ext);
+  if (replaced_.size() < kMostReplaced) replaced_.emplace_back(place);
+  rename_durably(ready, place);
   const auto old = changed.labels.find(tag);
   const std::string old_ext = old == changed.labels.end() ? ext : old->second.ext;
   changed.labels.insert_or_assign(change.tag, StoredLabel{ext, change.info, change.stamp});

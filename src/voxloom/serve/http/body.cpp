@@ -67,7 +67,9 @@ void BodyReceiver::field(std::string name, std::string value) {
 }
 
 void BodyReceiver::begin_file(std::string field, std::string filename, std::string content_type) {
-  file_ = std::make_unique<SpoolFile>(spool_, filename);
+  // PUT stores what it sends; files of a POST are looked at and go.
+  const auto fate = request_.method == "PUT" ? SpoolFile::Fate::kKept : SpoolFile::Fate::kDropped;
+  file_ = std::make_unique<SpoolFile>(spool_, filename, fate);
   upload_ = UploadedFile{std::move(field), std::move(filename), std::move(content_type), {}, 0};
 }
 

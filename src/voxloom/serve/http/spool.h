@@ -15,9 +15,16 @@ void prepare_spool(const std::filesystem::path& folder);
 /// A file being uploaded. Removed when the object goes, unless release() was called.
 class SpoolFile {
  public:
+  enum class Fate {
+    kDropped,  ///< Looked at and removed.
+    kKept,     ///< Stored and synced: written to the disk as it arrives.
+  };
+
   /// A new file of a random name, mode 0600. Its ending is that of `filename` where that is plain
   /// (".nii.gz", ".nrrd"), since readers of images go by it. Throws kUnavailable.
-  SpoolFile(const std::filesystem::path& folder, std::string_view filename);
+  SpoolFile(const std::filesystem::path& folder,
+            std::string_view filename,
+            Fate fate = Fate::kDropped);
   ~SpoolFile();
   SpoolFile(const SpoolFile&) = delete;
   SpoolFile& operator=(const SpoolFile&) = delete;
@@ -29,9 +36,13 @@ class SpoolFile {
   [[nodiscard]] std::filesystem::path release();
 
  private:
+  void start_writing();
+
+  Fate fate_;
   std::filesystem::path path_;
   int fd_ = -1;
   uint64_t bytes_ = 0;
+  uint64_t on_their_way_ = 0;  ///< Bytes that the disk was told to write.
 };
 
 /// Removes the files that are still where they were uploaded to. Never throws.
