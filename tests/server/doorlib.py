@@ -228,6 +228,9 @@ def signed_token(users, name, expires):
     """A token as the server makes it, with an end of our choice."""
     with open(users) as file:
         entry = next(user for user in json.load(file)["users"] if user["name"] == name)
+    if not os.path.exists(users + ".key"):  # made when it is first needed
+        subprocess.run([PROGRAM, "serve", "user", "token", name, "--users", users], check=True,
+                       stdout=subprocess.DEVNULL)
     with open(users + ".key") as file:
         key = bytes.fromhex(file.read().strip())
 

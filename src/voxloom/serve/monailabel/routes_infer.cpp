@@ -45,6 +45,9 @@ class InferRoute {
     InferTask task;
     task.params = json_field(request, "params");
     // Inference is for users; what keeps its mask is a save, whatever the route.
+    if (wants_saving(task) && !task.params.value("label_tag", Json(kOriginalTag)).is_string()) {
+      throw http::HttpError(400, "params: label_tag must be text");
+    }
     if (wants_saving(task) && !request.principal.has("annotator")) {
       throw http::HttpError(403, "Role \"annotator\" is required to perform this action");
     }

@@ -11,6 +11,24 @@ namespace voxloom::serve {
 
 namespace fs = std::filesystem;
 
+namespace {
+
+/// Errors name the file; where the server keeps it is nobody's business.
+std::shared_ptr<image::VolumeSource> open_upload(const fs::path& path) {
+  try {
+    return io::open_volume(path);
+  } catch (const Error& e) {
+    std::string words = e.what();
+    const std::string& name = path.native();
+    for (size_t at = words.find(name); at != std::string::npos; at = words.find(name, at)) {
+      words.replace(at, name.size(), "upload");
+    }
+    throw Error(e.code(), words);
+  }
+}
+
+}  // namespace
+
 /// Lives on while a source that was opened from it does.
 struct UploadCache::Held {
   std::string key;
@@ -54,7 +72,7 @@ UploadCache::Image UploadCache::keep(const fs::path& file, const std::string& su
     }
   }
   return {held->key, [held] {
-            std::shared_ptr<image::VolumeSource> source = io::open_volume(held->path);
+            std::shared_ptr<image::VolumeSource> source = open_upload(held->path);
             // The file outlives everything that reads it.
             return std::shared_ptr<image::VolumeSource>(source.get(),
                                                         [source, held](image::VolumeSource*) {});
