@@ -109,7 +109,24 @@ TEST(JsonTextTest, WritesAsPythonDoes) {
 TEST(JsonTextTest, DeepNestingIsRefusedBeforeItIsRead) {
   const std::string deep(100000, '[');
   EXPECT_THROW(static_cast<void>(parse_json(deep)), Error);
-  EXPECT_EQ(parse_json("[\"[[[[[\"]", 1).size(), 1U);
+  EXPECT_EQ(read_json("[\"[[[[[\"]", 1).value.size(), 1U);
+  EXPECT_EQ(read_json("[[1]]", 1).error, "must be nested at most 1 deep");
+}
+
+TEST(JsonTextTest, ErrorsSayWhereAndOfEqualKeysTheLastCounts) {
+  const JsonReading wrong = read_json("{\"a\":x}");
+  EXPECT_EQ(wrong.error, "must be valid JSON, got an error at byte 6");
+  EXPECT_EQ(wrong.byte, 6U);
+  EXPECT_EQ(read_json("").byte, 1U);
+  EXPECT_FALSE(read_json("1e999").error.empty());
+  std::string many = "{";
+  for (int i = 0; i < 3000; ++i) many += voxloom::format("\"k{}\":{},", i % 2000, i);
+  many.back() = '}';
+  const Json parsed = parse_json(many);
+  EXPECT_EQ(parsed.size(), 2000U);
+  EXPECT_EQ(parsed.begin().key(), "k0");
+  EXPECT_EQ(parsed["k0"], 2000);
+  EXPECT_EQ(parsed["k1999"], 1999);
 }
 
 TEST(MessageTest, FlagsAreReadInAnyCase) {

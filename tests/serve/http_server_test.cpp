@@ -149,6 +149,41 @@ TEST_F(HttpTest, OtherOriginsGetNoCorsHeaders) {
   EXPECT_EQ(preflight.body, "Disallowed CORS origin");
 }
 
+TEST_F(HttpTest, PagesOfOtherOriginsMayNotCall) {
+  options_.cors_local = true;
+  options_.loopback_names = true;
+  int called = 0;
+  add("POST", "/do", [&](Request&) {
+    ++called;
+    return Response::text("done");
+  });
+  start();
+  const auto status = [&](const std::string& host, const std::string& origin) {
+    return ask("POST /do HTTP/1.1\r\nHost: " + host + "\r\n" +
+               (origin.empty() ? "" : "Origin: " + origin + "\r\n") + "\r\n")
+        .status;
+  };
+  for (const char* host : {"127.0.0.1:8000", "LOCALHOST", "[::1]:8000", "10.1.2.3"}) {
+    EXPECT_EQ(status(host, ""), 200) << host;
+    EXPECT_EQ(status(host, "http://localhost:3000"), 200) << host;
+    EXPECT_EQ(status(host, "http://evil"), 403) << host;
+    EXPECT_EQ(status(host, "null"), 403) << host;
+  }
+  EXPECT_EQ(called, 8);
+  // A name of somebody else's that leads here.
+  EXPECT_EQ(status("evil", ""), 403);
+  EXPECT_EQ(status("evil", "http://evil"), 403);
+  EXPECT_EQ(status("localhost.evil:8000", "http://localhost.evil:8000"), 403);
+  EXPECT_EQ(called, 8);
+}
+
+TEST_F(HttpTest, MethodsOfAClientsOwnMakingAreNotTold) {
+  start();
+  EXPECT_EQ(ask("DOE-JOHN /x HTTP/1.1\r\nHost: x\r\n\r\n").status, 404);
+  EXPECT_TRUE(eventually([&] { return !finished().empty(); }));
+  EXPECT_EQ(finished()[0].method, "other");
+}
+
 TEST_F(HttpTest, ErrorsOfHandlersBecomeAnswers) {
   add("GET", "/http", [](Request&) -> Response { throw HttpError(429, "slowly"); });
   add("GET", "/error", [](Request&) -> Response {

@@ -195,10 +195,12 @@ TEST_F(WebSocketTest, TheAuthoriserAndTheOriginAreLookedAt) {
     if (request.query_value("token") != "t") throw HttpError(401, "Not authenticated");
   };
   add_socket([](const Request&, std::shared_ptr<WebSocket>) {});
+  routes_.back().params = {{Param::In::kQuery, "kind", "", false, {"good"}}};
   start();
   EXPECT_EQ(Client(server_->port()).connect("/ws"), 401U);
   EXPECT_EQ(Client(server_->port()).connect("/ws?token=t", "http://evil"), 403U);
   EXPECT_EQ(Client(server_->port()).connect("/ws?token=t", "http://good"), 101U);
+  EXPECT_EQ(Client(server_->port()).connect("/ws?token=t&kind=odd"), 422U);
   EXPECT_EQ(Client(server_->port()).connect("/other"), 404U);
   EXPECT_EQ(ask(get("/ws?token=t")).status, 426);
 }

@@ -150,6 +150,9 @@ http::ServerOptions ServeApp::Impl::http_options() const {
   http.spool = state.spool;
   http.max_upload_bytes = static_cast<uint64_t>(options.max_upload_mb) << 20;
   http.cors_origins = options.cors_origins;
+  // Without accounts a page in somebody's browser could do whatever that person may.
+  http.cors_local = !gate->enabled();
+  http.loopback_names = !gate->enabled() && options.on_loopback();
   const TlsFiles tls = tls_files(options, state);
   http.certificate = tls.certificate;
   http.private_key = tls.private_key;
@@ -279,9 +282,15 @@ std::vector<std::string> ServeApp::notes() const {
     models += (models.empty() ? "" : ", ") + model.name;
   }
   lines.push_back("models: " + models);
-  lines.push_back(impl_->gate->enabled() ? "accounts: " + impl_->options.users
-                                         : "no accounts: whoever reaches this port may do "
-                                           "everything (--users)");
+  if (impl_->gate->enabled()) {
+    lines.push_back("accounts: " + impl_->options.users);
+  } else if (impl_->options.on_loopback()) {
+    lines.push_back("no accounts: every program of this machine may do everything (--users)");
+  } else {
+    lines.push_back(
+        "WARNING: no accounts: everyone who reaches this port over the network may read, change "
+        "and delete everything; give --users FILE (voxloom serve user add) and --tls auto");
+  }
   if (impl_->log_port != 0) {
     lines.push_back(format("log monitors: port {}, token in {}",
                            impl_->log_port,

@@ -1,17 +1,47 @@
 #include "voxloom/serve/serve_options.h"
 
+#include <algorithm>
+
+#include <nlohmann/json.hpp>
 #include <stdlib.h>
 
 #include "voxloom/core/error.h"
+#include "voxloom/serve/auth/limits.h"
 
 namespace voxloom::serve {
+namespace {
+
+std::string variable(const char* name) {
+  const char* value = ::getenv(name);
+  return value != nullptr ? value : "";
+}
+
+bool is_url(std::string_view text) {
+  return text.starts_with("http://") || text.starts_with("https://");
+}
+
+/// MONAI Label's list: ["https://a", "https://b"].
+std::vector<std::string> origins_of(const std::string& text) {
+  if (text.empty()) return {};
+  const auto list = nlohmann::json::parse(text, nullptr, /*allow_exceptions=*/false);
+  const bool texts =
+      list.is_array() &&
+      std::all_of(list.begin(), list.end(), [](const auto& entry) { return entry.is_string(); });
+  VOXLOOM_CHECK(texts,
+                ErrorCode::kInvalidArgument,
+                "MONAI_LABEL_CORS_ORIGINS: must be a JSON list of texts, got '{}'",
+                text);
+  return list.template get<std::vector<std::string>>();
+}
+
+}  // namespace
 
 void ServeOptions::visit(OptionList& list) {
   list.option(
           "--studies",
           studies,
           "Folder with images (and labels below it), or the base URL of a DICOMweb server; also "
-          "from VOXLOOM_STUDIES or MONAI_LABEL_DATASTORE.")
+          "from VOXLOOM_STUDIES or MONAI_LABEL_STUDIES.")
       .with_value_name("DIR|URL");
   list.option("--host", host, "Address to listen on; 0.0.0.0: every network (see --users, --tls).");
   list.option("--port", port, "Port to listen on; 0: any free one.").with_range(0, 65535);
@@ -50,7 +80,11 @@ void ServeOptions::visit(OptionList& list) {
               "The token of log monitors; empty: made once in the state folder.")
       .with_value_name("FILE");
   list.option("--ohif", ohif, "A built OHIF viewer to serve under /ohif/.").with_value_name("DIR");
-  list.option("--cors-origin", cors_origins, "Pages that may call from a browser; none given: all.")
+  list.option("--cors-origin",
+              cors_origins,
+              "Pages that may call from a browser, beside the server's own; repeatable. * is every "
+              "one. "
+              "None given: with accounts every one, without them those of loopback addresses.")
       .with_value_name("ORIGIN");
   list.option("--dicomweb-filter", dicomweb_filter, "Which series of a DICOMweb server to serve.")
       .with_value_name("JSON");
@@ -75,9 +109,18 @@ void ServeOptions::visit(OptionList& list) {
 }
 
 void ServeOptions::prepare() {
-  for (const char* name : {"MONAI_LABEL_DATASTORE", "MONAI_LABEL_STUDIES"}) {
-    const char* value = ::getenv(name);
-    if (studies.empty() && value != nullptr) studies = value;
+  const std::string monai_studies = variable("MONAI_LABEL_STUDIES");
+  if (studies.empty()) studies = monai_studies;
+  // For MONAI Label this one may also be a kind of datastore ("local").
+  const std::string monai_datastore = variable("MONAI_LABEL_DATASTORE");
+  std::error_code ignored;
+  if (studies.empty() &&
+      (is_url(monai_datastore) || std::filesystem::is_directory(monai_datastore, ignored))) {
+    studies = monai_datastore;
+  }
+  if (cors_origins.empty()) cors_origins = origins_of(variable("MONAI_LABEL_CORS_ORIGINS"));
+  for (std::string& origin : cors_origins) {
+    if (origin.ends_with('/')) origin.pop_back();  // as people copy addresses
   }
   VOXLOOM_CHECK(!studies.empty(),
                 ErrorCode::kInvalidArgument,
@@ -86,7 +129,11 @@ void ServeOptions::prepare() {
 }
 
 bool ServeOptions::dicomweb() const {
-  return studies.starts_with("http://") || studies.starts_with("https://");
+  return is_url(studies);
+}
+
+bool ServeOptions::on_loopback() const {
+  return host == "localhost" || is_loopback(host);
 }
 
 std::filesystem::path ServeOptions::state_folder() const {

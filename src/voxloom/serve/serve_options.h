@@ -23,11 +23,14 @@ struct ServeOptions {
   infer::RuntimeOptions runtime;
 
   void visit(OptionList& list);
-  /// Fills studies from MONAI_LABEL_DATASTORE and MONAI_LABEL_STUDIES where it is empty (the
-  /// parser has read VOXLOOM_STUDIES by then). Throws kInvalidArgument.
+  /// Fills studies from MONAI_LABEL_STUDIES or MONAI_LABEL_DATASTORE where it is empty (the
+  /// parser has read VOXLOOM_STUDIES by then), the latter only where it is a folder or a URL, and
+  /// cors_origins from MONAI_LABEL_CORS_ORIGINS. Throws kInvalidArgument.
   void prepare();
 
   [[nodiscard]] bool dicomweb() const;
+  /// Whether `host` is reached from this machine alone.
+  [[nodiscard]] bool on_loopback() const;
   /// state_dir, or $XDG_STATE_HOME/voxloom, or ~/.local/state/voxloom: certificate, token key,
   /// job database, sessions and uploads.
   [[nodiscard]] std::filesystem::path state_folder() const;

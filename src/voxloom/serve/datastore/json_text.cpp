@@ -1,103 +1,15 @@
 #include "voxloom/serve/datastore/json_text.h"
 
-#include <unordered_map>
 #include <utility>
-#include <vector>
 
 #include "voxloom/core/error.h"
+#include "voxloom/serve/http/json_text.h"
 
 namespace voxloom::serve {
 namespace {
 
 constexpr size_t kMaxInfoBytes = size_t{4} << 20;
 constexpr size_t kMaxInfoDepth = 48;
-constexpr size_t kSearchedKeys = 32;  ///< Up to here looking for an equal key costs nothing.
-
-/// Builds a value from the reader's events.
-class Builder : public nlohmann::json_sax<Json> {
- public:
-  explicit Builder(size_t max_depth) : max_depth_(max_depth) {}
-
-  bool null() override { return add(nullptr); }
-  bool boolean(bool v) override { return add(v); }
-  bool number_integer(number_integer_t v) override { return add(v); }
-  bool number_unsigned(number_unsigned_t v) override { return add(v); }
-  bool number_float(number_float_t v, const string_t&) override { return add(v); }
-  bool string(string_t& v) override { return add(std::move(v)); }
-  bool binary(binary_t&) override { return false; }
-  bool start_object(size_t) override { return open(Json::object()); }
-  bool start_array(size_t) override { return open(Json::array()); }
-  bool end_object() override { return close(); }
-  bool end_array() override { return close(); }
-  bool key(string_t& name) override {
-    levels_.back().key = std::move(name);
-    return true;
-  }
-  bool parse_error(size_t at, const std::string&, const Json::exception&) override {
-    error_ = format("must be valid JSON, got an error at byte {}", at);
-    return false;
-  }
-
-  Json take() { return std::move(result_); }
-  [[nodiscard]] const std::string& error() const { return error_; }
-
- private:
-  /// An object or array that is being filled; `positions` is made once it has many keys.
-  struct Level {
-    Json value;
-    std::string key;
-    std::unordered_map<std::string, size_t> positions;
-  };
-
-  bool open(Json value) {
-    if (levels_.size() >= max_depth_) {
-      error_ = format("must be nested at most {} deep", max_depth_);
-      return false;
-    }
-    levels_.push_back({std::move(value), {}, {}});
-    return true;
-  }
-
-  bool close() {
-    Json value = std::move(levels_.back().value);
-    levels_.pop_back();
-    return add(std::move(value));
-  }
-
-  bool add(Json value) {
-    if (levels_.empty()) {
-      result_ = std::move(value);
-      return true;
-    }
-    Level& level = levels_.back();
-    if (level.value.is_array()) {
-      level.value.push_back(std::move(value));
-      return true;
-    }
-    auto& members = level.value.get_ref<Json::object_t&>();
-    if (members.size() <= kSearchedKeys) {
-      level.value[level.key] = std::move(value);
-      return true;
-    }
-    if (level.positions.empty()) {
-      for (const auto& member : members) {
-        level.positions.emplace(member.first, level.positions.size());
-      }
-    }
-    const auto [it, is_new] = level.positions.emplace(level.key, members.size());
-    if (is_new) {
-      append_key(level.value, std::move(level.key), std::move(value));
-    } else {
-      (members.begin() + static_cast<ptrdiff_t>(it->second))->second = std::move(value);
-    }
-    return true;
-  }
-
-  size_t max_depth_;
-  std::vector<Level> levels_;
-  Json result_;
-  std::string error_;
-};
 
 bool deeper_than(const Json& value, size_t depth) {
   if (!value.is_structured()) return false;
@@ -117,10 +29,9 @@ Json parse_json(std::string_view text, std::string_view where, const JsonLimits&
                 where,
                 limits.max_bytes,
                 text.size());
-  Builder builder(limits.max_depth);
-  const bool ok = Json::sax_parse(text.begin(), text.end(), &builder);
-  VOXLOOM_CHECK(ok, ErrorCode::kDataCorrupt, "{}: {}", where, builder.error());
-  return builder.take();
+  http::JsonReading read = http::read_json(text, limits.max_depth);
+  VOXLOOM_CHECK(read.error.empty(), ErrorCode::kDataCorrupt, "{}: {}", where, read.error);
+  return std::move(read.value);
 }
 
 void check_info(const Json& info, std::string_view what) {

@@ -67,11 +67,16 @@ std::string file_name_of(std::string_view client_name) {
   return name;
 }
 
+/// An entry is unpacked in memory: a small archive must not fill it.
+constexpr uint64_t kMaxUnpackedEntry = uint64_t{1} << 30;
+
 /// Files of an archive go side by side: what counts is their content, not their folders.
 std::vector<std::string> unpack(const fs::path& archive, const fs::path& folder, uint64_t room) {
   try {
-    const auto zip = ZipReader::open(
-        archive, {.max_entries = kMaxFiles, .max_entry_bytes = room, .max_total_bytes = room});
+    const auto zip = ZipReader::open(archive,
+                                     {.max_entries = kMaxFiles,
+                                      .max_entry_bytes = std::min(room, kMaxUnpackedEntry),
+                                      .max_total_bytes = room});
     std::vector<std::string> names;
     for (const auto& entry : zip.entries()) {
       if (entry.name.ends_with('/')) continue;

@@ -94,6 +94,12 @@ asio::awaitable<bool> ConnectionImpl<Stream>::refuse(int status, std::string tex
   co_return false;
 }
 
+/// The method for logs: whatever text a client sends as one is not ours to write down.
+inline std::string known_method(const Request& request) {
+  const bool known = beast::http::string_to_verb(request.method) != beast::http::verb::unknown;
+  return known ? request.method : "other";
+}
+
 /// Fills `request` from parser_. False: not HTTP as it should be.
 template <class Stream>
 bool ConnectionImpl<Stream>::make_request(Request& request) {
@@ -148,6 +154,7 @@ asio::awaitable<bool> ConnectionImpl<Stream>::serve_one() {
   }
   if (plan.route != nullptr) {
     finished_.pattern = plan.route->pattern;
+    if (plan.route->websocket && !response) response = check_params(request, *plan.route);
     if (plan.route->websocket && !response) {
       co_await serve_websocket(*plan.route, request);
       co_return false;
@@ -281,7 +288,7 @@ asio::awaitable<bool> ConnectionImpl<Stream>::answer(Request& request,
     }
     sent = co_await write(head, body);
   }
-  finished_.method = request.method;
+  finished_.method = known_method(request);
   finished_.status = response.status;
   finished_.seconds = std::chrono::duration<double>(Clock::now() - started_).count();
   finished_.principal = request.principal.name;

@@ -135,7 +135,11 @@ BodyLimits ServerCore::body_limits() const {
 Plan plan_request(const ServerCore& core, Request& request, bool wants_websocket) {
   Plan plan;
   if (is_preflight(request)) {
-    plan.answer = preflight(request, core.options.cors_origins);
+    plan.answer = preflight(request, core.options);
+    return plan;
+  }
+  if (!page_allowed(request, core.options)) {
+    plan.answer = Response::error(403, "pages of this origin may not call; see --cors-origin");
     return plan;
   }
   Router::Match match = core.router.find(request.method, request.path);
@@ -158,14 +162,6 @@ Plan plan_request(const ServerCore& core, Request& request, bool wants_websocket
     plan.answer = Response::error(426, "this address speaks WebSocket only");
     plan.answer->headers.set("upgrade", "websocket");
     return plan;
-  }
-  // Browsers let any page open a WebSocket and leave it to the server to look at the origin.
-  if (match.route->websocket) {
-    const auto origin = request.headers.find("origin");
-    if (origin && !origin_allowed(*origin, core.options.cors_origins)) {
-      plan.answer = Response::error(403, "pages of this origin may not connect");
-      return plan;
-    }
   }
   try {
     if (core.authoriser) {
@@ -220,7 +216,7 @@ Response call_handler(const Route& route, Request& request) noexcept {
 }
 
 void complete_answer(const ServerCore& core, const Request& request, Response& response) {
-  add_cors(request, core.options.cors_origins, response);
+  add_cors(request, core.options, response);
   const int status = response.status;
   if ((status == 429 || status == 503) && !response.headers.find("retry-after")) {
     response.headers.set("retry-after", "1");

@@ -34,24 +34,16 @@ std::optional<std::string> first(const Fields& fields, std::string_view name) {
 /// The body of a route with JSON parameters, or what is wrong with it.
 Json read_body(const Request& request, Json& problems) {
   if (request.body.find_first_not_of(" \t\r\n") == std::string::npos) return Json::object();
-  Json value;
-  try {
-    value = parse_json(request.body);
-  } catch (const Error& e) {
+  JsonReading read = read_json(request.body);
+  if (!read.error.empty()) {
     // Where FastAPI puts the position of the error, counted from 0.
-    size_t position = 0;
-    try {
-      static_cast<void>(Json::parse(request.body));
-    } catch (const Json::parse_error& parse) {
-      position = parse.byte - std::min<size_t>(parse.byte, 1);
-    } catch (const Json::exception&) {
-      position = 0;
-    }
+    const size_t position = read.byte - std::min<size_t>(read.byte, 1);
     Json entry = problem("json_invalid", {"body", position}, "JSON decode error", Json::object());
-    entry["ctx"] = Json{{"error", e.what()}};
+    entry["ctx"] = Json{{"error", "body: " + read.error}};
     problems.push_back(std::move(entry));
     return Json::object();
   }
+  Json value = std::move(read.value);
   if (!value.is_object()) {
     problems.push_back(
         problem("dict_type", Json::array({"body"}), "Input should be a valid dictionary", value));

@@ -20,7 +20,12 @@ struct ServerOptions {
   int pool_threads = 8, long_threads = 64;
   std::filesystem::path spool;  ///< Folder for uploads; made, and emptied of old ones at start.
   std::filesystem::path certificate, private_key;  ///< PEM; both or neither. TLS where given.
-  std::vector<std::string> cors_origins;           ///< Empty: every origin.
+  /// Pages that may call from a browser, beside the server's own; "*": every one. None: every one,
+  /// or with `cors_local` those of loopback addresses.
+  std::vector<std::string> cors_origins;
+  bool cors_local = false;
+  /// Refuse a Host header that does not name this machine (cors.h: names_this_machine).
+  bool loopback_names = false;
   uint64_t max_json_bytes = uint64_t{16} << 20;
   uint64_t max_field_bytes = uint64_t{1} << 20;
   uint64_t max_upload_bytes = uint64_t{8} << 30;

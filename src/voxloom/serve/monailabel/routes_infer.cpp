@@ -44,6 +44,13 @@ class InferRoute {
                   model);
     InferTask task;
     task.params = json_field(request, "params");
+    // Inference is for users; what keeps its mask is a save, whatever the route.
+    if (wants_saving(task) && !task.params.value("label_tag", Json(kOriginalTag)).is_string()) {
+      throw http::HttpError(400, "params: label_tag must be text");
+    }
+    if (wants_saving(task) && !request.principal.has("annotator")) {
+      throw http::HttpError(403, "Role \"annotator\" is required to perform this action");
+    }
     const std::string image = choose_image(request, task);
     if (const auto* label = request.file("label")) task.label_file = label->path;
     task.model = model;
@@ -94,12 +101,16 @@ class InferRoute {
     return id;
   }
 
+  static bool wants_saving(const InferTask& task) {
+    const auto wanted = task.params.find("save_label");
+    return wanted != task.params.end() && wanted->is_boolean() && wanted->get<bool>();
+  }
+
   void keep_prediction(const InferTask& task,
                        const std::string& id,
                        const fs::path& mask,
                        const Json& params) {
-    const auto wanted = task.params.find("save_label");
-    if (wanted == task.params.end() || !wanted->is_boolean() || !wanted->get<bool>()) return;
+    if (!wants_saving(task)) return;
     const std::string tag = task.params.value("label_tag", std::string(kOriginalTag));
     Temporary copy(services_.scratch / ("keep-" + mask.filename().string()));
     fs::copy_file(mask, copy.path());
