@@ -559,7 +559,7 @@ class Pages(unittest.TestCase):
             self.assertNotIn(name, log)
 
     def test_cors(self):
-        origin = {"Origin": "http://viewer.example"}
+        origin = {"Origin": "http://localhost:3000"}  # of this machine, as a local OHIF's
         asked = {"Access-Control-Request-Method": "PUT",
                  "Access-Control-Request-Headers": "x-one,content-type"}
         answer = served.get("/nope", **origin)
@@ -569,6 +569,10 @@ class Pages(unittest.TestCase):
         self.assertEqual(answer.headers["access-control-allow-headers"], "x-one,content-type")
         self.assertIn("PUT", answer.headers["access-control-allow-methods"])
         self.assertEqual(answer.headers["access-control-max-age"], "600")
+        foreign = {"Origin": "http://viewer.example"}  # no accounts: not from anywhere
+        self.assertNotIn("access-control-allow-origin", served.get("/nope", **foreign).headers)
+        answer = served.ask("OPTIONS", "/datastore/label", headers={**foreign, **asked})
+        self.assertEqual(answer.status, 400)
 
 
 if __name__ == "__main__":
