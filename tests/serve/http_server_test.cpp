@@ -173,8 +173,13 @@ TEST_F(HttpTest, PagesOfOtherOriginsMayNotCall) {
   // A name of somebody else's that leads here.
   EXPECT_EQ(status("evil", ""), 403);
   EXPECT_EQ(status("evil", "http://evil"), 403);
+  for (const char* origin :
+       {"http://[::1]evil", "http://127.0.0.1:1.evil", "http://[::1", "http://"}) {
+    EXPECT_EQ(status("127.0.0.1", origin), 403) << origin;
+    EXPECT_EQ(status(origin + 7, ""), origin[7] == '\0' ? 200 : 403) << origin;
+  }
   EXPECT_EQ(status("localhost.evil:8000", "http://localhost.evil:8000"), 403);
-  EXPECT_EQ(called, 8);
+  EXPECT_EQ(called, 9) << "an empty host names nobody, and is allowed for";
 }
 
 TEST_F(HttpTest, MethodsOfAClientsOwnMakingAreNotTold) {

@@ -19,12 +19,19 @@ std::string_view authority_of(std::string_view origin) {
   return {};
 }
 
-/// "host:1" -> "host", "[::1]:1" -> "::1", lower case.
+/// "host:1" -> "host", "[::1]:1" -> "::1", lower case; empty for anything else.
 std::string name_of(std::string_view authority) {
+  std::string_view name = authority.substr(0, authority.find(':'));
+  std::string_view port = authority.substr(name.size());
   if (authority.starts_with('[')) {
-    return to_lower(authority.substr(1, std::min(authority.find(']'), authority.size()) - 1));
+    const size_t end = authority.find(']');
+    if (end == std::string_view::npos) return {};
+    name = authority.substr(1, end - 1);
+    port = authority.substr(end + 1);
   }
-  return to_lower(authority.substr(0, authority.find(':')));
+  const bool numbers = port.find_first_not_of("0123456789", 1) == std::string_view::npos;
+  if (!port.empty() && (port.front() != ':' || !numbers)) return {};
+  return name.find('\0') == std::string_view::npos ? to_lower(name) : std::string();
 }
 
 bool is_localhost(std::string_view name) {
@@ -83,6 +90,7 @@ bool page_allowed(const Request& request, const ServerOptions& options) {
 bool names_this_machine(std::string_view host, const ServerOptions& options) {
   if (every_origin(options)) return true;
   const std::string name = name_of(host);
+  if (name.empty()) return false;
   if (is_localhost(name) || is_address(name)) return true;
   if (name == machine_name() || name == to_lower(options.host)) return true;
   return std::any_of(
