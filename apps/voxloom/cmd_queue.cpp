@@ -41,19 +41,19 @@ struct CohortArgs {
                 "Read inputs from this file ('-': standard input): a line each, the case's name "
                 "after a tab where the file name is not good enough.")
         .with_value_name("LIST");
-    auto& words = list.option("--command",
-                              command,
-                              "What to run for each case, with {input}, {output} and {name}; "
-                              "quotes group words, no shell reads it.")
-                      .with_value_name("COMMAND");
-    auto& folder =
-        list.option("--output-dir", output_dir, "Folder for the results (made if absent).")
-            .with_value_name("DIR");
+    list.option("--command",
+                command,
+                "What to run for each case, with {input}, {output} and {name}; "
+                "quotes group words, no shell reads it.")
+        .with_value_name("COMMAND");
+    list.option("--output-dir", output_dir, "Folder for the results (made if absent).")
+        .with_value_name("DIR");
     list.option("--suffix", suffix, "What the result's file name ends with: NAME.nii.gz.")
         .with_value_name("SUFFIX");
     if (required) {
-      words.as_required();
-      folder.as_required();
+      // Found again by name: a reference ends when the list grows.
+      list.find("--command")->as_required();
+      list.find("--output-dir")->as_required();
     }
   }
 
