@@ -182,7 +182,9 @@ class Bench:
             for thread in threads:
                 thread.start()
             time.sleep(4 if model == "SAM" else 1.5)  # a model is loaded by its first click
-            runs = [self.load(server, 2, 4, "--interval", 4) for _ in range(self.args.repeat)]
+            # A server that waits for its inference answers once in 3 s.
+            seconds = 13 if model == "busy" else 4
+            runs = [self.load(server, 2, seconds, "--interval", 4) for _ in range(self.args.repeat)]
             end.set()
             for thread in threads:
                 thread.join()

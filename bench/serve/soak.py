@@ -324,8 +324,11 @@ def main():
                   f"{sum(soak.done.values()):8d} {sum(soak.errors.values()):7d}", flush=True)
         time.sleep(interval)
     soak.end.set()
-    for thread in threads:
-        thread.join(60)
+    patience = time.monotonic() + 60
+    while any(thread.is_alive() for thread in threads) and time.monotonic() < patience:
+        if server.alive():
+            sc.Http(server.port, keep=False).get("/info/")  # Who waits for a line of the log gets one.
+        time.sleep(0.1)
     status = 0
     if any(thread.is_alive() for thread in threads):
         print("a client hangs")
