@@ -4,13 +4,9 @@
 
 #include <thread>
 
-#include <unistd.h>
-
 #include "voxloom/core/error.h"
 #include "voxloom/core/log.h"
-#include "voxloom/core/sha256.h"
 #include "voxloom/serve/auth/gate.h"
-#include "voxloom/serve/datastore/local_datastore.h"
 #include "voxloom/serve/datastore/session_store.h"
 #include "voxloom/serve/datastore/volume_files.h"
 #include "voxloom/serve/http/metrics.h"
