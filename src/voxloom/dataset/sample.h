@@ -1,0 +1,58 @@
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace voxloom::dataset {
+
+/// Unified classes of the X-ray data sets (guidewire.md section 1.1). Append only: they are stored
+/// in caches. A class map of a data set translates its own ids to these.
+enum class WireClass : uint8_t {
+  kBackground = 0,
+  kGuidewire = 1,
+  kCatheter = 2,
+  kOtherDevice = 3,
+  kVessel = 4,
+  kIgnore = 255,  ///< Neither loss nor metric looks at it.
+};
+
+/// What a sample may be used for. Sealed samples are opened by `eval --unseal` alone.
+enum class Role { kNone, kTrain, kFinetune, kVal, kValExtra, kSealed };
+[[nodiscard]] std::string_view role_name(Role role);  ///< "train", "val_extra", ...
+/// Throws kInvalidArgument listing the names.
+[[nodiscard]] Role role_from_name(std::string_view name);
+
+/// Own ids of a data set -> WireClass values; ids that a data set does not define are an error
+/// when a mask is read (`kUnknownClass`).
+using ClassMap = std::array<uint8_t, 256>;
+inline constexpr uint8_t kUnknownClass = 254;
+
+/// One annotated image: a line of a manifest.
+struct Sample {
+  std::string id, dataset, subset, sequence;
+  int64_t frame = 0;
+  std::filesystem::path image;  ///< File.
+  std::filesystem::path mask;   ///< File; empty: not annotated.
+  std::string sha256_image, sha256_mask;
+  Role role = Role::kNone;
+  double pixel_mm = 0.0;       ///< 0: unknown.
+  bool bright_object = false;  ///< Objects are brighter than their surroundings (not X-ray).
+  ClassMap classes{};
+};
+
+/// An image and its mask in memory.
+struct LabelledImage {
+  int64_t width = 0, height = 0;
+  std::vector<float> image;   ///< [H, W] in [0, 1].
+  std::vector<uint8_t> mask;  ///< [H, W] WireClass values; empty: not annotated.
+};
+
+/// Reads both files. Throws kNotFound, kDataCorrupt naming the file: unreadable, a mask of another
+/// size, an id that the class map does not know.
+[[nodiscard]] LabelledImage load_sample(const Sample& sample);
+
+}  // namespace voxloom::dataset
