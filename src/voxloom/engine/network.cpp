@@ -1,11 +1,11 @@
 #include "voxloom/engine/network.h"
 
-#include <ATen/autocast_mode.h>
 #include <torch/torch.h>
 
 #include "voxloom/core/error.h"
 #include "voxloom/core/log.h"
 #include "voxloom/engine/sam2_onnx.h"
+#include "voxloom/tensor/autocast.h"
 #include "voxloom/tensor/load.h"
 #include "voxloom/tensor/view.h"
 
@@ -40,27 +40,6 @@ void check_image(const Sam2Options& options, const at::Tensor& image) {
                 tensor::shape_str(image));
 }
 
-class AutocastBf16 {
- public:
-  AutocastBf16()
-      : was_enabled_(at::autocast::is_autocast_enabled(at::kCPU)),
-        old_type_(at::autocast::get_autocast_dtype(at::kCPU)) {
-    at::autocast::set_autocast_enabled(at::kCPU, true);
-    at::autocast::set_autocast_dtype(at::kCPU, at::kBFloat16);
-  }
-  ~AutocastBf16() {
-    at::autocast::clear_cache();
-    at::autocast::set_autocast_enabled(at::kCPU, was_enabled_);
-    at::autocast::set_autocast_dtype(at::kCPU, old_type_);
-  }
-  AutocastBf16(const AutocastBf16&) = delete;
-  AutocastBf16& operator=(const AutocastBf16&) = delete;
-
- private:
-  bool was_enabled_;
-  at::ScalarType old_type_;
-};
-
 class TorchEncoder final : public SliceEncoder {
  public:
   TorchEncoder(const Sam2& network, Precision precision)
@@ -72,7 +51,7 @@ class TorchEncoder final : public SliceEncoder {
     check_image(network_->options, image);
     const torch::NoGradGuard no_grad;
     if (precision_ == Precision::kF32) return network_->encode_image(image);
-    const AutocastBf16 autocast;
+    const tensor::Autocast autocast;
     return as_float(encode_bf16(image));
   }
 
