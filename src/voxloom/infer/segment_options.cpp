@@ -139,7 +139,7 @@ void RuntimeOptions::visit(OptionList& list) {
       .with_choices({"auto", "f32", "bf16"});
   list.option("--feature-cache-mb",
               feature_cache_mb,
-              "Memory for slice features in MB; more spill to a temporary file.")
+              "Memory for slice features of a model in MB; more spill to a temporary file.")
       .with_range(16, 1 << 20)
       .as_speed_only();
 }
