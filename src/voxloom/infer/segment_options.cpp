@@ -43,10 +43,12 @@ void SegmentOptions::visit(OptionList& list) {
               {"intersection", "union"},
               "Two-ended runs: keep voxels that both passes found (others become 'uncertain'), or "
               "voxels of either pass.");
-  list.choice("--components",
-              components,
-              {"largest", "all"},
-              "Keep the largest 26-connected part of each object, or all parts.");
+  list.choice(
+      "--components",
+      components,
+      {"largest", "all"},
+      "Keep the largest 26-connected part of each object and those with a positive point, or all "
+      "parts.");
   list.option("--clip-box",
               clip_box,
               "Write nothing outside the box of the prompts on the slices that it spans.");

@@ -268,7 +268,9 @@ class Sam2Session final : public infer::SegmentSession {
     for (const auto& result : finished.results) passes.push_back(&result);
     infer::MergedObject merged{
         object.name, object.value, infer::merge_passes(passes, finished.plan, options.merge)};
-    if (options.components == infer::Components::kLargest) infer::keep_largest(merged.mask);
+    if (options.components == infer::Components::kLargest) {
+      infer::keep_largest(merged.mask, object.points);
+    }
     if (merged.mask.certain.empty()) {
       report.notes.push_back("object '" + object.name +
                              "': no voxel was found; add a click or choose another --window");
