@@ -247,6 +247,52 @@ TEST(InferServiceTest, AForgottenImageIsOpenedAgain) {
   EXPECT_EQ(fake.service->stats().sessions, 1);
 }
 
+TEST(InferServiceTest, AWithdrawnModelIsUnknownUntilItIsRenewed) {
+  FakeService fake;
+  auto& service = *fake.service;
+  static_cast<void>(service.run(fake.task("one", "image:a", 1)));
+  const auto before = service.models_revision();
+  service.withdraw_model("fake");
+  EXPECT_TRUE(service.models().empty());
+  EXPECT_EQ(service.find("fake"), nullptr);
+  EXPECT_NE(service.find_known("fake"), nullptr);
+  EXPECT_NE(service.models_revision(), before);
+  const auto code_of = [](const std::function<void()>& call) -> std::optional<ErrorCode> {
+    try {
+      call();
+    } catch (const Error& e) {
+      return e.code();
+    }
+    return std::nullopt;
+  };
+  const auto task = fake.task("one", "image:a", 1);
+  EXPECT_EQ(code_of([&] { static_cast<void>(service.run(task)); }), ErrorCode::kNotFound);
+  EXPECT_EQ(code_of([&] { service.prefetch(task); }), ErrorCode::kNotFound);
+  EXPECT_EQ(code_of([&] { service.withdraw_model("none"); }), ErrorCode::kNotFound);
+  wait_until([&] { return fake.state->sessions == 0; });
+  const auto withdrawn = service.models_revision();
+  service.renew_model("fake");
+  EXPECT_NE(service.models_revision(), withdrawn);
+  EXPECT_EQ(service.models().size(), 1U);
+  EXPECT_TRUE(service.run(task).mask);
+  EXPECT_EQ(fake.state->loaded, 2) << "the weights may be others";
+}
+
+TEST(InferServiceTest, WhatWaitsForAWithdrawnModelIsToldAndWhatRunsEnds) {
+  FakeService fake;
+  fake.state->hold = true;
+  Background running(*fake.service, fake.task("one", "image:a", 1));
+  fake.state->wait_entered(1);
+  Background waiting(*fake.service, fake.task("two", "image:a", 1));
+  wait_until([&] { return fake.service->stats().waiting == 1; });
+  fake.service->withdraw_model("fake");
+  fake.state->release();
+  running.join();
+  waiting.join();
+  EXPECT_TRUE(running.outcome);
+  EXPECT_EQ(waiting.code, ErrorCode::kNotFound);
+}
+
 TEST(InferServiceTest, FailuresReachTheCallerAndLeaveTheServiceUsable) {
   FakeService fake;
   auto unreadable = fake.task("one", "image:a", 1);
