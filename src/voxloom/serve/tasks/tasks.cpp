@@ -103,7 +103,9 @@ std::vector<std::string> Tasks::batch_command(const jobs::JobRecord& job) {
 
   BatchRequest request;
   request.model = job.request.at("model").get<std::string>();
-  request.models = services_.given_models;
+  for (const ServedModel& model : services_.infer->models()) {
+    request.models.push_back(model.name + "=" + model.package);
+  }
   OptionList runtime;
   services_.runtime.visit(runtime);
   request.runtime = runtime.to_json();
