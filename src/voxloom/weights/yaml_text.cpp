@@ -11,7 +11,7 @@
 #include <yaml-cpp/parser.h>
 
 #include "voxloom/core/error.h"
-#include "voxloom/weights/pickle.h"
+#include "voxloom/core/utf8.h"
 
 namespace voxloom::weights {
 namespace {

@@ -7,13 +7,13 @@
 
 #include "voxloom/core/atomic_file.h"
 #include "voxloom/core/error.h"
+#include "voxloom/core/json_text.h"
 #include "voxloom/core/mapped_file.h"
 #include "voxloom/image/volume.h"
 #include "voxloom/io/path_suffix.h"
 #include "voxloom/io/volume_format.h"
 #include "voxloom/io/volume_io.h"
 #include "voxloom/io/volume_writer.h"
-#include "voxloom/serve/datastore/json_text.h"
 
 namespace voxloom::serve {
 namespace {
@@ -107,7 +107,7 @@ void check_values(const image::Volume& slab) {
 
 void check_json(const fs::path& path) {
   const auto text = read_text_file(path, kMaxJsonBytes);
-  const Json value = parse_json(text, "label");
+  const auto value = parse_json(text, "label");
   if (!value.is_object()) refuse(format("must be a JSON object, got {}", value.type_name()));
 }
 
