@@ -73,7 +73,7 @@ std::shared_ptr<const std::string> InfoDocument::text() {
       {"total", stats.total}, {"completed", stats.completed}, {"label_tags", tags}};
   text_ = std::make_shared<const std::string>(
       head_ + member("strategies", (strategy_list ? strategy_list->dump() : std::string("{}"))) +
-      member("scoring", ScoringMethods::info().dump()) + member("train_stats", "{}") +
+      member("scoring", scoring_methods().dump()) + member("train_stats", "{}") +
       member("datastore", datastore.dump()) + "}");
   store_revision_ = store;
   strategies_revision_ = strategies;
