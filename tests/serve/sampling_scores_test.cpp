@@ -13,6 +13,7 @@
 #include "voxloom/serve/sampling/score_with_model.h"
 #include "voxloom/serve/sampling/scorer.h"
 #include "voxloom/serve/sampling/scoring.h"
+#include "voxloom/serve/tasks/scoring_job.h"
 
 #include "memory_datastore.h"
 
@@ -474,4 +475,25 @@ TEST(ScoringTest, DiceComparesTheValuesOfTheFinalLabel) {
   EXPECT_THROW(static_cast<void>(dice_of_files(folder / "absent.nrrd", folder / "truth.nrrd")),
                Error);
   EXPECT_TRUE(scoring_methods().contains("dice"));
+}
+
+TEST(ScoringTest, ADamagedLabelDoesNotEndTheOthers) {
+  const TemporaryFolder folder;
+  io::write_labels(
+      labels_with(grid({20, 20, 10}), kBoxA, 1), folder / "a.nrrd", Overwrite::kReplace);
+  std::ofstream(folder / "damaged.nrrd") << "NRRD0004\n";
+  const auto pair = [&](const char* id, const char* predicted) {
+    return Json{{"id", id},
+                {"truth", (folder / "a.nrrd").string()},
+                {"predicted", (folder / predicted).string()}};
+  };
+  std::vector<Json> lines;
+  run_scoring({{"scoring", "dice"},
+               {"pairs", Json::array({pair("x", "damaged.nrrd"), pair("y", "a.nrrd")})}},
+              CancelToken(),
+              [&](const Json& line) { lines.push_back(line); });
+  ASSERT_EQ(lines.size(), 2U);
+  EXPECT_TRUE(lines[0]["dice"].is_null());
+  EXPECT_TRUE(lines[0].contains("error"));
+  EXPECT_EQ(lines[1].dump(), R"({"case":"y","dice":1.0,"progress":1.0})");
 }
