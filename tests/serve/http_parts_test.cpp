@@ -91,12 +91,6 @@ TEST(TextTest, HeaderParametersAreReadInAnyDress) {
   EXPECT_FALSE(header_parameter("a; b=c", "d", found));
 }
 
-TEST(TextTest, LogsKeepNoQuotedNameAndNoPath) {
-  EXPECT_EQ(redact("label 'DOE^JOHN' of \"x y\" failed"), "label ... of ... failed");
-  EXPECT_EQ(redact("cannot open /data/doe.nii: no such file"), "cannot open ... no such file");
-  EXPECT_EQ(redact("can't say 'unclosed name"), "can't say ...");
-}
-
 TEST(PythonJsonTest, WritesAsPythonDoes) {
   const Json value{
       {"b", 1}, {"a", Json::array({1.5, nullptr, true})}, {"\xc3\xa9", "\xe2\x82\xac\n\x7f"}};
