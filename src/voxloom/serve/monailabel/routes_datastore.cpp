@@ -9,7 +9,6 @@ using http::Param;
 using http::Request;
 using http::Response;
 using http::Route;
-using http::Work;
 
 const Param kImage{Param::In::kQuery, "image", "Image id.", true, {}};
 const Param kLabel{Param::In::kQuery, "label", "Label id: that of its image.", true, {}};
