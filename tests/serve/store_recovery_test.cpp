@@ -1,7 +1,6 @@
 // The folder datastore: starts after anything, shares its folder with MONAI Label, follows it.
 #include "voxloom/serve/datastore/file_lock.h"
 #include "voxloom/serve/datastore/journal.h"
-#include "voxloom/serve/datastore/json_text.h"
 
 #include "store_fixture.h"
 
@@ -306,19 +305,6 @@ TEST_F(StoreTest, HonoursTheLockOfOthers) {
   }
   EXPECT_TRUE(store->flush());
   EXPECT_NE(read_text(studies_ / "datastore_v2.json"), before);
-}
-
-TEST_F(StoreTest, StartsAtTheLimitsOfTheIndexText) {
-  const std::string deep(100'000, '[');
-  error_of(ErrorCode::kDataCorrupt, [&] { static_cast<void>(parse_json(deep, "t")); });
-  std::string many = "{";
-  for (int i = 0; i < 5000; ++i) many += format("\"k{}\":{},", i % 4000, i);
-  many.back() = '}';
-  const Json parsed = parse_json(many, "t");
-  EXPECT_EQ(parsed.size(), 4000U);
-  EXPECT_EQ(parsed["k0"], 4000);
-  EXPECT_EQ(parsed["k3999"], 3999);
-  EXPECT_EQ(parse_json(R"({"a":1,"a":2})", "t").dump(), R"({"a":2})");
 }
 
 TEST(JournalLine, ReadsBackWhatWasWrittenAndNothingElse) {

@@ -8,10 +8,11 @@
 #include <utility>
 
 #include "voxloom/core/error.h"
+#include "voxloom/core/utf8.h"
 #include "voxloom/io/path_suffix.h"
 #include "voxloom/io/volume_io.h"
 #include "voxloom/serve/datastore/file_name.h"
-#include "voxloom/serve/datastore/json_text.h"
+#include "voxloom/serve/datastore/info_json.h"
 #include "voxloom/serve/datastore/local_datastore.h"
 #include "voxloom/serve/datastore/open_image.h"
 

@@ -5,7 +5,7 @@
 #include <sys/random.h>
 
 #include "voxloom/core/error.h"
-#include "voxloom/serve/http/json_text.h"
+#include "voxloom/serve/http/python_json.h"
 #include "voxloom/serve/http/text.h"
 
 namespace voxloom::serve::http {

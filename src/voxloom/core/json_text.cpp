@@ -1,16 +1,18 @@
-#include "voxloom/serve/http/json_text.h"
+#include "voxloom/core/json_text.h"
 
 #include <unordered_map>
 #include <utility>
 #include <vector>
 
-namespace voxloom::serve::http {
+namespace voxloom {
 namespace {
+
+using nlohmann::ordered_json;
 
 constexpr size_t kSearchedKeys = 32;  ///< Up to here looking for an equal key costs nothing.
 
 /// Builds a value from the reader's events.
-class Builder : public nlohmann::json_sax<Json> {
+class Builder : public nlohmann::json_sax<ordered_json> {
  public:
   explicit Builder(size_t max_depth) : max_depth_(max_depth) {}
 
@@ -21,33 +23,36 @@ class Builder : public nlohmann::json_sax<Json> {
   bool number_float(number_float_t v, const string_t&) override { return add(v); }
   bool string(string_t& v) override { return add(std::move(v)); }
   bool binary(binary_t&) override { return false; }
-  bool start_object(size_t) override { return open(Json::object()); }
-  bool start_array(size_t) override { return open(Json::array()); }
+  bool start_object(size_t) override { return open(ordered_json::object()); }
+  bool start_array(size_t) override { return open(ordered_json::array()); }
   bool end_object() override { return close(); }
   bool end_array() override { return close(); }
   bool key(string_t& name) override {
     levels_.back().key = std::move(name);
     return true;
   }
-  bool parse_error(size_t at, const std::string&, const Json::exception&) override {
-    error_ = voxloom::format("must be valid JSON, got an error at byte {}", at);
+  bool parse_error(size_t at, const std::string&, const ordered_json::exception&) override {
+    error_ = format("must be valid JSON, got an error at byte {}", at);
     byte_ = at;
     return false;
   }
 
-  JsonReading take() { return {std::move(result_), std::move(error_), byte_}; }
+  JsonReading take() {
+    if (!error_.empty()) result_ = nullptr;  // Text behind a whole value is found late.
+    return {std::move(result_), std::move(error_), byte_};
+  }
 
  private:
   /// An object or array that is being filled; `positions` is made once it has many keys.
   struct Level {
-    Json value;
+    ordered_json value;
     std::string key;
     std::unordered_map<std::string, size_t> positions;
   };
 
-  bool open(Json value) {
+  bool open(ordered_json value) {
     if (levels_.size() >= max_depth_) {
-      error_ = voxloom::format("must be nested at most {} deep", max_depth_);
+      error_ = format("must be nested at most {} deep", max_depth_);
       return false;
     }
     levels_.push_back({std::move(value), {}, {}});
@@ -55,12 +60,12 @@ class Builder : public nlohmann::json_sax<Json> {
   }
 
   bool close() {
-    Json value = std::move(levels_.back().value);
+    ordered_json value = std::move(levels_.back().value);
     levels_.pop_back();
     return add(std::move(value));
   }
 
-  bool add(Json value) {
+  bool add(ordered_json value) {
     if (levels_.empty()) {
       result_ = std::move(value);
       return true;
@@ -70,7 +75,7 @@ class Builder : public nlohmann::json_sax<Json> {
       level.value.push_back(std::move(value));
       return true;
     }
-    auto& members = level.value.get_ref<Json::object_t&>();
+    auto& members = level.value.get_ref<ordered_json::object_t&>();
     if (members.size() <= kSearchedKeys) {
       level.value[level.key] = std::move(value);
       return true;
@@ -91,59 +96,31 @@ class Builder : public nlohmann::json_sax<Json> {
 
   size_t max_depth_;
   std::vector<Level> levels_;
-  Json result_;
+  ordered_json result_;
   std::string error_;
   size_t byte_ = 0;
 };
 
-std::string scalar(const Json& value) {
-  return value.dump(-1, ' ', true, Json::error_handler_t::replace);
-}
-
-void write(const Json& value, std::string& out) {
-  if (value.is_object()) {
-    out += '{';
-    bool first = true;
-    for (const auto& [key, item] : value.items()) {
-      if (!first) out += ", ";
-      first = false;
-      out += scalar(Json(key));
-      out += ": ";
-      write(item, out);
-    }
-    out += '}';
-  } else if (value.is_array()) {
-    out += '[';
-    bool first = true;
-    for (const Json& item : value) {
-      if (!first) out += ", ";
-      first = false;
-      write(item, out);
-    }
-    out += ']';
-  } else {
-    out += scalar(value);
-  }
-}
-
 }  // namespace
 
-JsonReading read_json(std::string_view text, size_t max_depth) {
-  Builder builder(max_depth);
-  static_cast<void>(Json::sax_parse(text.begin(), text.end(), &builder));
+JsonReading read_json(std::string_view text, const JsonLimits& limits) {
+  if (text.size() > limits.max_bytes) {
+    return {nullptr,
+            format("must have at most {} bytes, got {}", limits.max_bytes, text.size()),
+            limits.max_bytes + 1};
+  }
+  Builder builder(limits.max_depth);
+  static_cast<void>(ordered_json::sax_parse(text.begin(), text.end(), &builder));
   return builder.take();
 }
 
-Json parse_json(std::string_view text, std::string_view where) {
-  JsonReading read = read_json(text);
-  VOXLOOM_CHECK(read.error.empty(), ErrorCode::kInvalidArgument, "{}: {}", where, read.error);
+ordered_json parse_json(std::string_view text,
+                        std::string_view where,
+                        ErrorCode code,
+                        const JsonLimits& limits) {
+  JsonReading read = read_json(text, limits);
+  VOXLOOM_CHECK(read.error.empty(), code, "{}: {}", where, read.error);
   return std::move(read.value);
 }
 
-std::string python_json(const Json& value) {
-  std::string out;
-  write(value, out);
-  return out;
-}
-
-}  // namespace voxloom::serve::http
+}  // namespace voxloom

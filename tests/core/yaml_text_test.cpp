@@ -1,4 +1,4 @@
-#include "voxloom/weights/yaml_text.h"
+#include "voxloom/core/yaml_text.h"
 
 #include <limits>
 
@@ -6,7 +6,7 @@
 
 #include "voxloom/core/error.h"
 
-namespace voxloom::weights {
+namespace voxloom {
 namespace {
 
 using nlohmann::ordered_json;
@@ -27,6 +27,12 @@ TEST(YamlTextTest, ReadsTypesAsTheyAreWritten) {
       "x.yaml");
   EXPECT_EQ(json, ordered_json::parse(R"({"a":1,"b":-2.5,"c":"text here","d":"1","e":true,"f":null,
       "g":null,"h":[1,"x",1000.0],"i":{"j":{"k":12}},"l":[{"m":1},"0x10",7,0.5,"nan"]})"));
+}
+
+TEST(YamlTextTest, ScalarsStayTextWhereAsked) {
+  EXPECT_EQ(
+      parse_yaml("a: 007\nb: [1e3, true, '2']\nc: ~\nd: 0.10\n", "x.yaml", {}, YamlScalars::kText),
+      ordered_json::parse(R"({"a":"007","b":["1e3","true","2"],"c":null,"d":"0.10"})"));
 }
 
 TEST(YamlTextTest, WhatIsWrittenReadsBack) {
@@ -101,4 +107,4 @@ TEST(YamlTextTest, LimitsSizeDepthAndCount) {
 }
 
 }  // namespace
-}  // namespace voxloom::weights
+}  // namespace voxloom

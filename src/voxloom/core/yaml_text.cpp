@@ -1,4 +1,4 @@
-#include "voxloom/weights/yaml_text.h"
+#include "voxloom/core/yaml_text.h"
 
 #include <algorithm>
 #include <charconv>
@@ -11,9 +11,9 @@
 #include <yaml-cpp/parser.h>
 
 #include "voxloom/core/error.h"
-#include "voxloom/weights/pickle.h"
+#include "voxloom/core/utf8.h"
 
-namespace voxloom::weights {
+namespace voxloom {
 namespace {
 
 using nlohmann::ordered_json;
@@ -57,7 +57,8 @@ ordered_json plain_scalar(const std::string& text) {
 
 class Builder : public YAML::EventHandler {
  public:
-  Builder(const std::string& where, const YamlLimits& limits) : where_(where), limits_(limits) {}
+  Builder(const std::string& where, const YamlLimits& limits, YamlScalars scalars)
+      : where_(where), limits_(limits), scalars_(scalars) {}
 
   ordered_json result = nullptr;
 
@@ -83,7 +84,8 @@ class Builder : public YAML::EventHandler {
       count(mark);
       return;
     }
-    put(mark, tag == "!" ? ordered_json(value) : plain_scalar(value));
+    const bool text = tag == "!" || scalars_ == YamlScalars::kText;
+    put(mark, text ? ordered_json(value) : plain_scalar(value));
   }
   void OnSequenceStart(const YAML::Mark& mark,
                        const std::string& tag,
@@ -163,6 +165,7 @@ class Builder : public YAML::EventHandler {
 
   const std::string& where_;
   YamlLimits limits_;
+  YamlScalars scalars_;
   std::vector<Frame> frames_;
   size_t values_ = 0;
 };
@@ -262,7 +265,10 @@ void emit(const ordered_json& value, size_t indent, std::string& out) {
 
 }  // namespace
 
-ordered_json parse_yaml(std::string_view text, const std::string& where, const YamlLimits& limits) {
+ordered_json parse_yaml(std::string_view text,
+                        const std::string& where,
+                        const YamlLimits& limits,
+                        YamlScalars scalars) {
   VOXLOOM_CHECK(text.size() <= limits.max_bytes,
                 ErrorCode::kUnsupported,
                 "{}: must hold at most {} bytes, got {}",
@@ -275,13 +281,13 @@ ordered_json parse_yaml(std::string_view text, const std::string& where, const Y
                 where);
   std::istringstream in{std::string(text)};
   try {
-    Builder builder(where, limits);
+    Builder builder(where, limits, scalars);
     YAML::Parser parser(in);
     VOXLOOM_CHECK(parser.HandleNextDocument(builder),
                   ErrorCode::kDataCorrupt,
                   "{}: must hold a YAML document",
                   where);
-    Builder second(where, limits);
+    Builder second(where, limits, scalars);
     VOXLOOM_CHECK(!parser.HandleNextDocument(second),
                   ErrorCode::kDataCorrupt,
                   "{}: must hold one YAML document, got several",
@@ -308,4 +314,4 @@ std::string to_yaml(const ordered_json& value) {
   return out;
 }
 
-}  // namespace voxloom::weights
+}  // namespace voxloom
