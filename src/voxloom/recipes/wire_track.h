@@ -9,7 +9,7 @@
 #include "voxloom/core/progress.h"
 #include "voxloom/infer/wire_options.h"
 
-namespace voxloom::infer_ml {
+namespace voxloom::recipes {
 
 /// `voxloom wire track`: frames in, one JSON line a frame out (to `line`, without the end of line),
 /// and the overlay video. Returns a summary: frames, states, latency per stage in ms (median, 95th
@@ -21,4 +21,4 @@ namespace voxloom::infer_ml {
     Progress& progress,
     const CancelToken& stop);
 
-}  // namespace voxloom::infer_ml
+}  // namespace voxloom::recipes

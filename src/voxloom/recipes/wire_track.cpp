@@ -1,4 +1,4 @@
-#include "voxloom/infer_ml/wire_track.h"
+#include "voxloom/recipes/wire_track.h"
 
 #include <chrono>
 #include <map>
@@ -12,7 +12,7 @@
 #include "voxloom/video/open_video.h"
 #include "voxloom/video/video_writer.h"
 
-namespace voxloom::infer_ml {
+namespace voxloom::recipes {
 namespace {
 
 using Clock = std::chrono::steady_clock;
@@ -57,7 +57,7 @@ ordered_json wire_track(const infer::WireTrackCommand& command,
   auto reader = video::newest_frame_only(video::open_video(command.source, open_options(command)));
   const auto& source = reader->info();
   auto tracker = infer::make_wire_tracker(
-      make_wire_segmenter(command.model, command.runtime, infer::TestAugmentation::kNone),
+      infer_ml::make_wire_segmenter(command.model, command.runtime, infer::TestAugmentation::kNone),
       command.tracking);
   std::unique_ptr<video::VideoWriter> overlay;
   if (!command.overlay.empty()) {
@@ -121,4 +121,4 @@ ordered_json wire_track(const infer::WireTrackCommand& command,
   return summary;
 }
 
-}  // namespace voxloom::infer_ml
+}  // namespace voxloom::recipes
