@@ -5,8 +5,10 @@
 namespace voxloom::serve::http {
 namespace {
 
-constexpr size_t kMostQueued = size_t{2} << 20;
-constexpr size_t kMostSpares = 4;
+constexpr size_t kMostQueued = size_t{4} << 20;
+// On a machine whose cores are taken each change of thread waits for a time slice.
+constexpr size_t kWorthAThread = size_t{1} << 20;
+constexpr size_t kMostSpares = 8;
 
 }  // namespace
 
@@ -19,7 +21,8 @@ void BodyFeeder::push(std::string piece) {
     if (state_->thrown) std::rethrow_exception(state_->thrown);
     state_->bytes += piece.size();
     state_->queued.push_back(std::move(piece));
-    if (std::exchange(state_->running, true)) return;
+    if (state_->running || state_->bytes < kWorthAThread) return;
+    state_->running = true;
   }
   start();
 }

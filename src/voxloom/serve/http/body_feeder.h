@@ -21,7 +21,8 @@ class BodyFeeder {
   /// `wake` is called on the pool's thread after busy() became false.
   BodyFeeder(WorkerPool& pool, BodyReceiver& receiver, std::function<void()> wake);
 
-  /// Queues a piece. Throws what feeding an earlier one threw; HttpError 503 without a thread.
+  /// Queues a piece; feeding starts with the first megabyte or the end. Throws what feeding an
+  /// earlier one threw; HttpError 503 without a thread.
   void push(std::string piece);
   /// After the last piece.
   void finish();

@@ -270,8 +270,7 @@ asio::awaitable<void> ConnectionImpl<Stream>::take_body(BodyReceiver& receiver,
     if (!feeder) {
       receiver.feed(std::string_view(piece).substr(0, used));
       used = 0;
-    } else if (used == piece.size() || parser_->is_done() ||
-               (used >= kWorthAHop && !feeder->busy())) {
+    } else if (used == piece.size() || parser_->is_done()) {
       piece.resize(used);
       feeder->push(std::move(piece));
       piece.clear();

@@ -58,8 +58,6 @@ constexpr size_t kReadSize = 16 << 10;
 constexpr size_t kBodyChunk = 256 << 10;
 /// What is read of a file at a time to be sent.
 constexpr size_t kFileChunk = 512 << 10;
-/// So much of a body is handed over at once even if nothing else is being written.
-constexpr size_t kWorthAHop = 64 << 10;
 /// Requests sent ahead while a handler runs are read up to here.
 constexpr size_t kMaxEarly = 64 << 10;
 constexpr size_t kWatchSize = 4 << 10;
