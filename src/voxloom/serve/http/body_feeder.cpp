@@ -12,7 +12,7 @@ constexpr size_t kMostSpares = 8;
 
 }  // namespace
 
-BodyFeeder::BodyFeeder(WorkerPool& pool, BodyReceiver& receiver, std::function<void()> wake)
+BodyFeeder::BodyFeeder(WorkerPool& pool, BodyReceiver& receiver, std::function<void(bool)> wake)
     : pool_(pool), receiver_(receiver), wake_(std::move(wake)) {}
 
 void BodyFeeder::push(std::string piece) {
@@ -38,17 +38,16 @@ void BodyFeeder::finish() {
 
 void BodyFeeder::start() {
   // The state is the job's too: once `running` is false the feeder may be gone.
-  const bool posted = pool_.try_post([state = state_, &receiver = receiver_, wake = wake_] {
-    run(*state, receiver);
-    wake();
-  });
+  const bool posted = pool_.try_post(
+      [state = state_, &receiver = receiver_, wake = wake_] { wake(run(*state, receiver)); });
   if (posted) return;
   const std::lock_guard lock(state_->mutex);
   state_->running = false;
   throw HttpError(503, "the server is busy, try again");
 }
 
-void BodyFeeder::run(State& state, BodyReceiver& receiver) {
+/// Returns whether feeding threw.
+bool BodyFeeder::run(State& state, BodyReceiver& receiver) {
   std::unique_lock lock(state.mutex);
   std::vector<std::string> pieces;
   while (!state.thrown && (!state.queued.empty() || state.end)) {
@@ -75,11 +74,17 @@ void BodyFeeder::run(State& state, BodyReceiver& receiver) {
     pieces.clear();
   }
   state.running = false;
+  return state.thrown != nullptr;
 }
 
 void BodyFeeder::check() const {
   const std::lock_guard lock(state_->mutex);
   if (state_->thrown) std::rethrow_exception(state_->thrown);
+}
+
+bool BodyFeeder::failed() const {
+  const std::lock_guard lock(state_->mutex);
+  return state_->thrown != nullptr;
 }
 
 bool BodyFeeder::full() const {

@@ -18,14 +18,16 @@ namespace voxloom::serve::http {
 class BodyFeeder {
  public:
   /// Pool and receiver must outlive every job: wait until busy() is false before they go.
-  /// `wake` is called on the pool's thread after busy() became false.
-  BodyFeeder(WorkerPool& pool, BodyReceiver& receiver, std::function<void()> wake);
+  /// `wake` is called on the pool's thread after busy() became false; with true where feeding
+  /// threw, so that nobody waits for the rest of a body that is refused already.
+  BodyFeeder(WorkerPool& pool, BodyReceiver& receiver, std::function<void(bool failed)> wake);
 
   /// Queues a piece; feeding starts with the first megabyte or the end. Throws what feeding an
   /// earlier one threw; HttpError 503 without a thread.
   void push(std::string piece);
   /// After the last piece.
   void finish();
+  [[nodiscard]] bool failed() const;
   /// Throws what feeding threw.
   void check() const;
   /// Whether the peer should wait: some megabytes are queued.
@@ -43,12 +45,12 @@ class BodyFeeder {
     bool end = false, running = false;
     std::exception_ptr thrown;
   };
-  static void run(State& state, BodyReceiver& receiver);
+  static bool run(State& state, BodyReceiver& receiver);
   void start();
 
   WorkerPool& pool_;
   BodyReceiver& receiver_;
-  std::function<void()> wake_;
+  std::function<void(bool)> wake_;
   std::shared_ptr<State> state_ = std::make_shared<State>();
 };
 

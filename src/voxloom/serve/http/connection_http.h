@@ -212,8 +212,12 @@ asio::awaitable<void> ConnectionImpl<Stream>::read_body(Request& request) {
   }
   std::optional<BodyFeeder> feeder;
   if (receiver.writes_files()) {
-    feeder.emplace(core_.disk, receiver, [self = this->shared_from_this()] {
-      asio::post(self->io_.context, [self] { self->wake_.cancel(); });
+    feeder.emplace(core_.disk, receiver, [self = this->shared_from_this()](bool failed) {
+      asio::post(self->io_.context, [self, failed] {
+        self->wake_.cancel();
+        beast::error_code ignored;
+        if (failed && self->reads_body_) self->socket().cancel(ignored);
+      });
     });
   }
   std::exception_ptr thrown;
@@ -277,8 +281,19 @@ asio::awaitable<void> ConnectionImpl<Stream>::take_body(BodyReceiver& receiver,
       if (feeder->full()) co_await until_fed(*feeder);
     }
     if (!starving || parser_->is_done()) continue;
+    if (feeder) feeder->check();  // What fails from here on ends the read.
     set_deadline(core_.options.body_idle_timeout);
-    if (co_await fill(kBodyChunk) == 0) co_return;
+    reads_body_ = true;
+    const size_t count = co_await fill(kBodyChunk);
+    reads_body_ = false;
+    if (count == 0 && feeder && feeder->failed()) {
+      // Not the peer's doing: it gets its answer.
+      error_ = {};
+      peer_gone_ = false;
+      no_deadline();
+      feeder->check();
+    }
+    if (count == 0) co_return;
     no_deadline();
   }
   if (feeder) {

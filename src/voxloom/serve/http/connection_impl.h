@@ -136,7 +136,7 @@ class ConnectionImpl : public Connection,
   std::optional<Parser> parser_;
   std::string remote_;
   CancelToken token_;
-  bool idle_ = false, closed_ = false, drain_ = false, unread_ = false;
+  bool idle_ = false, closed_ = false, drain_ = false, unread_ = false, reads_body_ = false;
   Finished finished_;
   Clock::time_point started_;
   std::shared_ptr<WebSocketChannel> channel_;
