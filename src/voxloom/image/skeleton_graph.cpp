@@ -132,7 +132,7 @@ std::vector<uint8_t> prune_spurs(std::span<const uint8_t> skeleton,
                 rule.radius_px.size());
   clear_corners(image);
   const auto too_short = [&](const Branch& b) {
-    if (!b.is_spur) return false;  // A line without a junction has no root.
+    if (!b.is_spur) return false;
     double least = rule.min_length_px;
     if (!rule.radius_px.empty()) {
       least = std::max(
