@@ -8,6 +8,7 @@ const std::vector<Command>& commands() {
       demo_command(),
       segment_command(),
       segment_eval_command(),
+      wire_prepare_command(),
       model_list_command(),
       model_info_command(),
       model_convert_command(),
@@ -15,6 +16,7 @@ const std::vector<Command>& commands() {
       model_export_command(),
       data_info_command(),
       data_convert_command(),
+      data_split_command(),
 #if VOXLOOM_HAS_SERVER
       queue_add_command(),
       queue_work_command(),
