@@ -6,15 +6,15 @@
 
 #include "voxloom/core/atomic_file.h"
 #include "voxloom/core/error.h"
+#include "voxloom/core/html.h"
 #include "voxloom/core/json_text.h"
+#include "voxloom/core/svg_plot.h"
 #include "voxloom/infer/click_simulator.h"
 #include "voxloom/infer/preview.h"
 #include "voxloom/io/volume_io.h"
 #include "voxloom/metrics/bootstrap.h"
 #include "voxloom/metrics/overlap.h"
 #include "voxloom/metrics/surface.h"
-
-#include "html.h"
 
 namespace voxloom::app {
 namespace {

@@ -1,5 +1,5 @@
 // The folder datastore: starts after anything, shares its folder with MONAI Label, follows it.
-#include "voxloom/serve/datastore/file_lock.h"
+#include "voxloom/core/file_lock.h"
 #include "voxloom/serve/datastore/journal.h"
 
 #include "store_fixture.h"

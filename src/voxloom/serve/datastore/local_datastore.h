@@ -17,7 +17,7 @@
 #include "voxloom/serve/datastore/datastore.h"
 #include "voxloom/serve/datastore/dicom_folders.h"
 #include "voxloom/serve/datastore/durable.h"
-#include "voxloom/serve/datastore/file_lock.h"
+#include "voxloom/core/file_lock.h"
 #include "voxloom/serve/datastore/folder_watch.h"
 #include "voxloom/serve/datastore/index.h"
 #include "voxloom/serve/datastore/index_json.h"

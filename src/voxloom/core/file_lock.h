@@ -3,9 +3,9 @@
 #include <chrono>
 #include <filesystem>
 
-namespace voxloom::serve {
+namespace voxloom {
 
-/// An advisory lock on a file (flock), as MONAI Label takes one on `.lock` around its index.
+/// An advisory lock on a file (flock) against other processes.
 class FileLock {
  public:
   /// Waits until it is free or `patience` is over; ask held(). The file is made where possible.
@@ -20,4 +20,4 @@ class FileLock {
   int fd_ = -1;
 };
 
-}  // namespace voxloom::serve
+}  // namespace voxloom

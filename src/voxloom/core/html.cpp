@@ -1,10 +1,8 @@
-#include "html.h"
+#include "voxloom/core/html.h"
 
 #include <algorithm>
 
-#include "voxloom/core/format.h"
-
-namespace voxloom::app {
+namespace voxloom {
 namespace {
 
 std::string base64(std::span<const std::byte> bytes) {
@@ -73,60 +71,4 @@ std::string html_page(std::string_view title, std::string_view body) {
          std::string(body) + "</body></html>\n";
 }
 
-std::string svg_strip_plot(std::string_view title, std::span<const StripRow> rows) {
-  constexpr double kLeft = 110, kPlot = 560, kRow = 34, kTop = 16;
-  const double height = kTop + kRow * static_cast<double>(rows.size()) + 30;
-  const auto x_of = [&](double value) { return kLeft + kPlot * std::clamp(value, 0.0, 1.0); };
-  std::string out = format(
-      "<svg role=\"img\" aria-label=\"{}\" viewBox=\"0 0 {:.0f} {:.0f}\" width=\"{:.0f}\" "
-      "font-size=\"12\" fill=\"currentColor\">",
-      html_escape(title),
-      kLeft + kPlot + 30,
-      height,
-      kLeft + kPlot + 30);
-  for (int tick = 0; tick <= 10; tick += 2) {
-    const double x = x_of(tick / 10.0);
-    out += format(
-        "<line x1=\"{:.1f}\" x2=\"{:.1f}\" y1=\"{:.0f}\" y2=\"{:.0f}\" stroke=\"currentColor\" "
-        "stroke-opacity=\".15\"/><text x=\"{:.1f}\" y=\"{:.0f}\" "
-        "text-anchor=\"middle\">{:.1f}</text>",
-        x,
-        x,
-        kTop,
-        height - 26,
-        x,
-        height - 8,
-        tick / 10.0);
-  }
-  for (size_t i = 0; i < rows.size(); ++i) {
-    const StripRow& row = rows[i];
-    const double y = kTop + kRow * (static_cast<double>(i) + 0.5);
-    out += format("<text x=\"{:.0f}\" y=\"{:.1f}\" text-anchor=\"end\">{}</text>",
-                  kLeft - 12,
-                  y + 4,
-                  html_escape(row.label));
-    for (size_t k = 0; k < row.values.size(); ++k) {
-      // A fixed zigzag keeps equal values apart.
-      const double shift = static_cast<double>(k % 5) * 2.6 - 5.2;
-      out += format(
-          "<circle cx=\"{:.1f}\" cy=\"{:.1f}\" r=\"3\" fill=\"#0072b2\" fill-opacity=\".45\"/>",
-          x_of(row.values[k]),
-          y + shift);
-    }
-    out += format(
-        "<line x1=\"{:.1f}\" x2=\"{:.1f}\" y1=\"{:.1f}\" y2=\"{:.1f}\" stroke=\"#d55e00\" "
-        "stroke-width=\"3\"/><line x1=\"{:.1f}\" x2=\"{:.1f}\" y1=\"{:.1f}\" y2=\"{:.1f}\" "
-        "stroke=\"#d55e00\" stroke-width=\"3\"/>",
-        x_of(row.low),
-        x_of(row.high),
-        y + 11,
-        y + 11,
-        x_of(row.median),
-        x_of(row.median),
-        y - 9,
-        y + 13);
-  }
-  return out + "</svg>";
-}
-
-}  // namespace voxloom::app
+}  // namespace voxloom

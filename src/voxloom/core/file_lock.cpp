@@ -1,4 +1,4 @@
-#include "voxloom/serve/datastore/file_lock.h"
+#include "voxloom/core/file_lock.h"
 
 #include <cerrno>
 #include <thread>
@@ -8,7 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-namespace voxloom::serve {
+namespace voxloom {
 namespace {
 
 /// The holder may remove the file as it leaves: a lock on a file without a name locks nobody out.
@@ -27,7 +27,7 @@ FileLock::FileLock(const std::filesystem::path& path, std::chrono::milliseconds 
     const int fd = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
     if (fd < 0) return;
     const bool locked = ::flock(fd, LOCK_EX | LOCK_NB) == 0;
-    // A disk that knows no locks must not keep the server from starting.
+    // A disk that knows no locks must not keep work from starting.
     const bool cannot_lock = !locked && errno != EWOULDBLOCK && errno != EINTR;
     if (cannot_lock || (locked && still_named(fd, path))) {
       fd_ = fd;
@@ -43,4 +43,4 @@ FileLock::~FileLock() {
   if (fd_ >= 0) ::close(fd_);
 }
 
-}  // namespace voxloom::serve
+}  // namespace voxloom
