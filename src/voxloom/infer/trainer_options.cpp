@@ -1,8 +1,8 @@
-#include "voxloom/train/trainer_options.h"
+#include "voxloom/infer/trainer_options.h"
 
 #include "voxloom/core/error.h"
 
-namespace voxloom::train {
+namespace voxloom::infer {
 
 void TrainerOptions::visit(OptionList& list) {
   constexpr double kMany = 1e12;
@@ -88,4 +88,4 @@ void TrainerOptions::validate() const {
                 warmup_steps);
 }
 
-}  // namespace voxloom::train
+}  // namespace voxloom::infer
