@@ -158,23 +158,34 @@ Sample parse_sample(std::string_view line, const fs::path& folder) {
   return out;
 }
 
-std::string relative_to(const fs::path& path, const fs::path& folder) {
+fs::path canonical(const fs::path& path) {
   std::error_code failed;
-  const fs::path file = fs::weakly_canonical(fs::absolute(path), failed);
-  const fs::path base = fs::weakly_canonical(fs::absolute(folder), failed);
+  fs::path full = fs::absolute(path.empty() ? fs::path(".") : path, failed);
+  if (!failed) full = fs::weakly_canonical(full, failed);
+  VOXLOOM_CHECK(!failed,
+                ErrorCode::kUnavailable,
+                "'{}': cannot be found: {}",
+                path.string(),
+                failed.message());
+  return full;
+}
+
+/// `path` as seen from `base`, which is canonical.
+std::string relative_to(const fs::path& path, const fs::path& base) {
+  const fs::path file = canonical(path);
   const fs::path relative = file.lexically_relative(base);
   return (relative.empty() ? file : relative).generic_string();
 }
 
-std::string format_sample(const Sample& sample, const fs::path& folder) {
+std::string format_sample(const Sample& sample, const fs::path& base) {
   ordered_json json;
   json["id"] = sample.id;
   json["dataset"] = sample.dataset;
   json["subset"] = sample.subset;
   json["sequence"] = sample.sequence;
   json["frame"] = sample.frame;
-  json["image"] = relative_to(sample.image, folder);
-  if (!sample.mask.empty()) json["mask"] = relative_to(sample.mask, folder);
+  json["image"] = relative_to(sample.image, base);
+  if (!sample.mask.empty()) json["mask"] = relative_to(sample.mask, base);
   json["sha256_image"] = sample.sha256_image;
   if (!sample.mask.empty()) json["sha256_mask"] = sample.sha256_mask;
   json["role"] = role_name(sample.role);
@@ -253,13 +264,14 @@ Manifest read_manifest(const fs::path& path) {
 
 std::string format_manifest(const std::vector<Sample>& samples, const fs::path& folder) {
   std::unordered_set<std::string_view> ids;
+  const fs::path base = canonical(folder);
   std::string lines;
   for (const auto& sample : samples) {
     VOXLOOM_CHECK(!sample.id.empty() && ids.insert(sample.id).second,
                   ErrorCode::kInvalidArgument,
                   "manifest: ids must be unique and not empty, got '{}'",
                   sample.id);
-    lines += format_sample(sample, folder);
+    lines += format_sample(sample, base);
   }
   ordered_json header;
   header["voxloom_manifest"] = kVersion;
