@@ -1,10 +1,10 @@
-#include "voxloom/data/augment_options.h"
+#include "voxloom/infer/augment_options.h"
 
 #include <algorithm>
 
 #include "voxloom/core/error.h"
 
-namespace voxloom::data {
+namespace voxloom::infer {
 namespace {
 
 const std::vector<std::string>& set_names() {
@@ -34,4 +34,4 @@ void AugmentOptions::validate() const {
                 strength);
 }
 
-}  // namespace voxloom::data
+}  // namespace voxloom::infer
