@@ -1,10 +1,12 @@
 #include "voxloom/train/trainer.h"
 
 #include <cmath>
+#include <csignal>
 #include <memory>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 
 #include "voxloom/core/error.h"
 #include "voxloom/tensor/load.h"
@@ -191,6 +193,32 @@ TEST(TrainerTest, AGradientThatIsNotFiniteStopsToo) {
   const Error error = error_of([&] { Trainer(task, run, options).fit(progress, CancelToken()); });
   EXPECT_THAT(error.what(), HasSubstr("with a gradient of norm"));
   EXPECT_THAT(error.what(), HasSubstr("batch '0/2'"));
+}
+
+TEST(TrainerTest, AFullDiskEndsTheRunNamesTheLastCheckpointAndKeepsIt) {
+  TrainerOptions options = short_run();
+  options.checkpoint_every_steps = 2;
+  options.histograms = false;
+  const TemporaryFolder folder;
+  TrainingRun run = TrainingRun::create(folder.path(), info_of(options), Overwrite::kRefuse);
+  // A limit on the size of files, which only the checkpoint passes, makes writing fail as a full
+  // disk does.
+  rlimit before{};
+  ASSERT_EQ(::getrlimit(RLIMIT_FSIZE, &before), 0);
+  const auto old_handler = std::signal(SIGXFSZ, SIG_IGN);
+  TinyTask task({.channels = 1000, .on_loss = [&](int64_t, int64_t batch, const at::Tensor& loss) {
+                   const rlimit limit{64 << 10, before.rlim_max};
+                   if (batch == 3) ::setrlimit(RLIMIT_FSIZE, &limit);
+                   return loss;
+                 }});
+  Progress progress;
+  const Error error = error_of([&] { Trainer(task, run, options).fit(progress, CancelToken()); });
+  ::setrlimit(RLIMIT_FSIZE, &before);
+  std::signal(SIGXFSZ, old_handler);
+  EXPECT_EQ(error.code(), ErrorCode::kUnavailable);
+  EXPECT_THAT(error.what(), HasSubstr("last.safetensors': cannot be written"));
+  EXPECT_THAT(error.what(), HasSubstr("the checkpoint of step 2 in"));
+  EXPECT_EQ(CheckpointFile(run.last_checkpoint()).state()["step"], 2);
 }
 
 TEST(TrainerTest, Fp16SkipsAnOverflowAndHalvesTheScale) {

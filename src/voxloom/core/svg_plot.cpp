@@ -145,14 +145,15 @@ std::string svg_line_plot(std::string_view title,
     const double y = y_axis.low + i * y_axis.step;
     out += format(
         "<line x1=\"{:.0f}\" x2=\"{:.0f}\" y1=\"{:.1f}\" y2=\"{:.1f}\" stroke=\"currentColor\" "
-        "stroke-opacity=\".15\"/><text x=\"{:.0f}\" y=\"{:.1f}\" text-anchor=\"end\">{:.4g}</text>",
+        "stroke-opacity=\".15\"/><text x=\"{:.0f}\" y=\"{:.1f}\" text-anchor=\"end\">{}</text>",
         kLeft,
         kLeft + kWidth,
         y_of(y),
         y_of(y),
         kLeft - 8,
         y_of(y) + 4,
-        log_y ? std::pow(10.0, y) : (std::abs(y) < y_axis.step * 1e-6 ? 0.0 : y));
+        log_y ? format("{:.2g}", std::pow(10.0, y))
+              : format("{:.4g}", std::abs(y) < y_axis.step * 1e-6 ? 0.0 : y));
   }
   out += format("<text x=\"{:.0f}\" y=\"{:.0f}\" text-anchor=\"middle\">{}</text>",
                 kLeft + kWidth / 2,
