@@ -28,11 +28,11 @@ int run_child(const std::filesystem::path& folder, int64_t kill_at_batch, int64_
   options.checkpoint_every_steps = 3;
   options.metric = "dice";
   options.metric_mode = MetricMode::kMax;
-  options.threads = 1;
+  options.threads = 2;
   OptionList list;
   options.visit(list);
   RunInfo info;
-  info.threads = 1;
+  info.threads = 2;
   info.add_options(list);
 
   int64_t batches = 0;
