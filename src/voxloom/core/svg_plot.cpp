@@ -123,7 +123,8 @@ std::string svg_line_plot(std::string_view title,
     return kTop + kHeight * (1.0 - (y - y_axis.low) / (y_axis.high - y_axis.low));
   };
   const double bottom = kTop + kHeight;
-  const double height = bottom + 44 + 18 * static_cast<double>((series.size() + 2) / 3);
+  const size_t legend_rows = (series.size() + 2) / 3;
+  const double height = bottom + 44 + 18 * static_cast<double>(legend_rows);
   std::string out = format(
       "<svg role=\"img\" aria-label=\"{}\" viewBox=\"0 0 {:.0f} {:.0f}\" width=\"{:.0f}\" "
       "font-size=\"12\" fill=\"currentColor\">",
@@ -145,14 +146,15 @@ std::string svg_line_plot(std::string_view title,
     const double y = y_axis.low + i * y_axis.step;
     out += format(
         "<line x1=\"{:.0f}\" x2=\"{:.0f}\" y1=\"{:.1f}\" y2=\"{:.1f}\" stroke=\"currentColor\" "
-        "stroke-opacity=\".15\"/><text x=\"{:.0f}\" y=\"{:.1f}\" text-anchor=\"end\">{:.4g}</text>",
+        "stroke-opacity=\".15\"/><text x=\"{:.0f}\" y=\"{:.1f}\" text-anchor=\"end\">{}</text>",
         kLeft,
         kLeft + kWidth,
         y_of(y),
         y_of(y),
         kLeft - 8,
         y_of(y) + 4,
-        log_y ? std::pow(10.0, y) : (std::abs(y) < y_axis.step * 1e-6 ? 0.0 : y));
+        log_y ? format("{:.2g}", std::pow(10.0, y))
+              : format("{:.4g}", std::abs(y) < y_axis.step * 1e-6 ? 0.0 : y));
   }
   out += format("<text x=\"{:.0f}\" y=\"{:.0f}\" text-anchor=\"middle\">{}</text>",
                 kLeft + kWidth / 2,
@@ -171,7 +173,8 @@ std::string svg_line_plot(std::string_view title,
                   color,
                   points);
     const double x = kLeft + static_cast<double>(s % 3) * 200;
-    const double y = bottom + 52 + 18 * static_cast<double>(s / 3);
+    const size_t row = s / 3;
+    const double y = bottom + 52 + 18 * static_cast<double>(row);
     out += format(
         "<rect x=\"{:.0f}\" y=\"{:.0f}\" width=\"14\" height=\"3\" fill=\"{}\"/>"
         "<text x=\"{:.0f}\" y=\"{:.0f}\">{}</text>",

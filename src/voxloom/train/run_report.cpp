@@ -19,6 +19,7 @@ std::string row(std::string_view name, std::string_view value) {
 }
 
 std::string duration_text(double seconds) {
+  if (seconds < 60) return format("{:.1f} s", seconds);
   const auto whole = static_cast<int64_t>(seconds);
   return format("{}:{:02}:{:02} h", whole / 3600, whole / 60 % 60, whole % 60);
 }

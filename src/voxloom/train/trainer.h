@@ -39,6 +39,8 @@ struct FitResult {
 /// A run folder that has a checkpoint is taken up there, and gives the same parameters and the
 /// same metrics.jsonl bit for bit as a run that was never stopped, at the same thread count. Global
 /// random numbers (dropout) are seeded anew for every batch from the seed, epoch and batch.
+///
+/// Validation runs in float32, in eval mode, without gradients.
 class Trainer {
  public:
   Trainer(Task& task, Run& run, const TrainerOptions& options);
