@@ -15,6 +15,7 @@ const std::vector<Command>& commands() {
       model_export_command(),
       data_info_command(),
       data_convert_command(),
+      wire_simulate_command(),
 #if VOXLOOM_HAS_SERVER
       queue_add_command(),
       queue_work_command(),

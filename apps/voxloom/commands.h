@@ -14,6 +14,7 @@ Command model_verify_command();
 Command model_export_command();
 Command data_info_command();
 Command data_convert_command();
+Command wire_simulate_command();
 Command queue_add_command();
 Command queue_work_command();
 Command queue_status_command();

@@ -173,7 +173,8 @@ void FluoroExposure::paint_vessels(double time_s, bool label) {
     for (size_t i = 0; i < vessel.curve.size(); ++i) {
       const double distance = vessel.distance_mm + 0.5 * static_cast<double>(i);
       stroke.scales.push_back(vessel.radius[i] / front);
-      stroke.gains.push_back(static_cast<float>(contrast_filling(p_, distance, time_s)));
+      stroke.gains.push_back(vessel.own[i] *
+                             static_cast<float>(contrast_filling(p_, distance, time_s)));
     }
     const auto& hits = painter_.paint(stroke, vessel_profiles_[v]);
     devices.add(hits);

@@ -36,6 +36,9 @@ void choose_display(const FluoroOptions& o, FluoroParameters& p, Rng& rng) {
   p.inverted = chance(0.05, rng);
   p.sharpening = chance(0.5, rng) ? rng.uniform(0.0, 1.0) : 0.0;
   p.recursive = chance(0.6, rng) ? rng.uniform(0.0, 0.5) : 0.0;
+  // Vendors flatten the picture so that lung and spine are shown in one window.
+  p.equalisation = chance(0.8, rng) ? rng.uniform(0.15, 0.6) : 0.0;
+  if (!p.log_display) p.equalisation = std::max(0.4, p.equalisation);
   const double field = rng.uniform();
   p.field = field < 0.5    ? FluoroField::kFull
             : field < 0.65 ? FluoroField::kCircle
@@ -46,6 +49,7 @@ void choose_display(const FluoroOptions& o, FluoroParameters& p, Rng& rng) {
     p.gamma = 1.0;
     p.inverted = false;
     p.sharpening = p.recursive = 0.0;
+    p.equalisation = 0.45;
     p.field = FluoroField::kFull;
   }
 }
@@ -124,6 +128,7 @@ nlohmann::ordered_json to_json(const FluoroParameters& p) {
           {"inverted", p.inverted},
           {"sharpening", p.sharpening},
           {"recursive", p.recursive},
+          {"equalisation", p.equalisation},
           {"field", kFieldNames[static_cast<size_t>(p.field)]},
           {"chest_mm", p.chest_mm},
           {"breathing_hz", p.breathing_hz},

@@ -39,10 +39,11 @@ struct FluoroParameters {
   double noise_correlation_px = 0.0;  ///< 0-1
   // Display.
   bool log_display = true;
-  double gamma = 1.0;       ///< 0.6-1.6
-  bool inverted = false;    ///< 5 %
-  double sharpening = 0.0;  ///< Unsharp amount 0-1
-  double recursive = 0.0;   ///< 0-0.5
+  double gamma = 1.0;         ///< 0.6-1.6
+  bool inverted = false;      ///< 5 %
+  double sharpening = 0.0;    ///< Unsharp amount 0-1
+  double recursive = 0.0;     ///< 0-0.5
+  double equalisation = 0.0;  ///< Share of slow brightness changes taken out, 0-0.6
   FluoroField field = FluoroField::kFull;
   // Anatomy and motion.
   double chest_mm = 200.0;     ///< 160-260, water equivalent.
