@@ -122,7 +122,8 @@ TEST(FluoroPhysics, V2ScatterAddsItsRatioAndDividesTheContrast) {
 TEST(FluoroPhysics, V2WireTransmitsWhatTheTablesSay) {
   // Steel of 0.36 mm: 0.71 through the diameter; pixels much finer than the wire.
   const double pixel_mm = 0.005;
-  const FluoroTubeProfile profile(0.5 * 0.36 / pixel_mm, FluoroMu::kSteel * pixel_mm);
+  const FluoroTubeProfile profile(
+      {.radius = 0.5 * 0.36 / pixel_mm, .mu = FluoroMu::kSteel * pixel_mm});
   EXPECT_NEAR(std::exp(-static_cast<double>(profile.at(0.0F))), 0.71, 0.005);
   const double expected = FluoroMu::kSteel * 2.0 * std::sqrt(0.18 * 0.18 - 0.09 * 0.09);
   EXPECT_NEAR(static_cast<double>(profile.at(18.0F)), expected, 0.005 * expected);
@@ -152,21 +153,55 @@ double measured_width(const FluoroPlane& image, FluoroPoint a, FluoroPoint b, do
   return 0.0;
 }
 
-TEST(FluoroPhysics, V3WireProfileIsAsWideAsWireAndBlurTogether) {
+/// The same width from the convolution of chord, pixel and Gaussian, done numerically.
+double convolved_width(double radius, double sigma) {
+  constexpr double kStep = 0.02;
+  const auto value = [&](double x) {
+    double sum = 0.0;
+    for (double u = -radius; u <= radius; u += kStep) {
+      const double chord = std::sqrt(std::max(0.0, radius * radius - u * u));
+      // A Gaussian averaged over one pixel.
+      const double s = std::sqrt(2.0) * sigma;
+      sum += chord * (std::erf((x - u + 0.5) / s) - std::erf((x - u - 0.5) / s));
+    }
+    return sum;
+  };
+  const double peak = value(0.0);
+  double x = 0.0;
+  while (value(x) > 0.5 * peak) x += kStep;
+  return 2.0 * x;
+}
+
+double rendered_width(double radius, double sigma) {
   const FluoroPoint a{60.0, -20.0}, b{110.0, 220.0};
-  for (const double radius : {1.0, 1.5, 3.0}) {
-    for (const double sigma : {0.9, 1.2}) {
-      FluoroTubePainter painter(180, 200);
-      const FluoroTubeProfile profile(radius, 0.01);
-      FluoroPlane image(180, 200), scratch;
-      for (const auto& hit : painter.paint({{a, b}, {}, {}}, profile)) {
-        image.values[static_cast<size_t>(hit.pixel)] = hit.depth;
-      }
-      gaussian_blur(image, sigma, scratch);
-      // w: width at half maximum of the chord, 2 r sqrt(3)/2.
-      const double w = std::sqrt(3.0) * radius;
-      const double expected = std::sqrt(w * w + 5.55 * sigma * sigma);
-      EXPECT_NEAR(measured_width(image, a, b, 0.1) / expected, 1.0, 0.05)
+  FluoroTubePainter painter(180, 200);
+  const double painted = 0.8 * sigma;
+  const FluoroTubeProfile profile({.radius = radius, .mu = 0.01, .blur = painted});
+  FluoroPlane image(180, 200), scratch;
+  for (const auto& hit : painter.paint({{a, b}, {}, {}}, profile)) {
+    image.values[static_cast<size_t>(hit.pixel)] = hit.depth;
+  }
+  gaussian_blur(image, std::sqrt(sigma * sigma - painted * painted), scratch);
+  return measured_width(image, a, b, 0.1);
+}
+
+TEST(FluoroPhysics, V3WireProfileIsAsWideAsWirePixelAndBlurTogether) {
+  for (const double radius : {0.7, 1.0, 1.5, 3.0}) {
+    for (const double sigma : {0.5, 0.8, 1.2}) {
+      EXPECT_NEAR(rendered_width(radius, sigma) / convolved_width(radius, sigma), 1.0, 0.05)
+          << "radius " << radius << " sigma " << sigma;
+    }
+  }
+}
+
+TEST(FluoroPhysics, V3WidthFollowsTheSumOfSquares) {
+  // w: the Gaussian with the variance of chord (r^2 / 4) and pixel (1 / 12). The sum rule is that
+  // of Gaussians, so it holds where the blur is not small beside the wire.
+  for (const double radius : {0.7, 0.9, 1.1}) {
+    for (const double sigma : {0.7, 0.9, 1.2}) {
+      const double w2 = 5.55 * (0.25 * radius * radius + 1.0 / 12.0);
+      const double expected = std::sqrt(w2 + 5.55 * sigma * sigma);
+      EXPECT_NEAR(rendered_width(radius, sigma) / expected, 1.0, 0.05)
           << "radius " << radius << " sigma " << sigma;
     }
   }
@@ -232,7 +267,7 @@ TEST(FluoroPhysics, V5NeighbouringFramesCorrelateByTheLag) {
 
 TEST(FluoroPhysics, CrossingStrandsAddTheirPathLengths) {
   FluoroTubePainter painter(64, 64);
-  const FluoroTubeProfile profile(2.0, 0.1);
+  const FluoroTubeProfile profile({.radius = 2.0, .mu = 0.1});
   // One wire that crosses itself at (32, 32).
   const FluoroCurve loop = {{2, 32}, {60, 32}, {60, 60}, {32, 60}, {32, 2}};
   double crossing = 0.0, single = 0.0;

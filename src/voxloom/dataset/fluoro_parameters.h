@@ -70,10 +70,14 @@ struct FluoroParameters {
   double j_mm = 4.0, j_radius_mm = 3.0;
   double absent_until_s = 0.0;  ///< The wire enters at this time.
 
+  /// Part of the system's blur that wires and devices are painted with; see FluoroTubeProfile.
+  double painted_sigma_px = 0.0;
+
   [[nodiscard]] double system_sigma_px() const;  ///< Focal and detector blur together.
 };
 
-/// Draws every number within the ranges of guidewire.md 11.2-11.4.
+/// Draws every number within the ranges of guidewire.md 11.2-11.4. `sequence` numbers the sequences
+/// of a set: doses of a list in turn, an even share without wire; -1: both by chance.
 [[nodiscard]] FluoroParameters sample_fluoro_parameters(const FluoroOptions& options,
                                                         int64_t sequence,
                                                         Rng& rng);

@@ -1,5 +1,5 @@
 # Pictures, labels, truth, manifest and statistics; the same bytes again; outputs are kept.
-run=(voxloom wire simulate --sequences 2 --frames 3 --size 96 --dose-ngy 20 --seed 5)
+run=(voxloom wire simulate --sequences 2 --frames 3 --size 96 --dose-ngy 20 --seed 5 --without-wire 0)
 "${run[@]}" -o sim --instances >made.txt 2>progress.txt
 grep -q '6 frames in 2 sequences' made.txt
 grep -q 'simulate frames' progress.txt
