@@ -175,7 +175,7 @@ double convolved_width(double radius, double sigma) {
 double rendered_width(double radius, double sigma) {
   const FluoroPoint a{60.0, -20.0}, b{110.0, 220.0};
   FluoroTubePainter painter(180, 200);
-  const double painted = 0.8 * sigma;
+  const double painted = kFluoroPaintedShare * sigma;
   const FluoroTubeProfile profile({.radius = radius, .mu = 0.01, .blur = painted});
   FluoroPlane image(180, 200), scratch;
   for (const auto& hit : painter.paint({{a, b}, {}, {}}, profile)) {

@@ -85,7 +85,7 @@ FluoroParameters sample_fluoro_parameters(const FluoroOptions& o, int64_t sequen
   p.scatter_sigma_px = rng.uniform(40.0, 80.0);
   p.focal_sigma_px = rng.uniform(0.3, 1.0);
   p.detector_sigma_px = rng.uniform(0.4, 0.7);
-  p.painted_sigma_px = 0.8 * p.system_sigma_px();
+  p.painted_sigma_px = kFluoroPaintedShare * p.system_sigma_px();
   p.dqe = rng.uniform(0.6, 0.75);
   p.read_noise = rng.uniform(0.5, 2.0);
   p.lag = rng.uniform(0.02, 0.1);

@@ -16,6 +16,9 @@ struct FluoroMu {
   static constexpr double kTrabecular = 0.029;  ///< Marrow with trabeculae.
 };
 
+/// Share of the system blur (as standard deviation) that thin things are painted with.
+inline constexpr double kFluoroPaintedShare = 0.9;
+
 enum class FluoroField { kFull, kCircle, kRounded, kCollimated };
 
 /// The numbers of one sequence. Lengths in mm of the object plane unless they end in _px.
