@@ -158,7 +158,7 @@ Sample parse_sample(std::string_view line, const fs::path& folder) {
   return out;
 }
 
-fs::path canonical(const fs::path& path) {
+fs::path full_path(const fs::path& path) {
   std::error_code failed;
   fs::path full = fs::absolute(path.empty() ? fs::path(".") : path, failed);
   if (!failed) full = fs::weakly_canonical(full, failed);
@@ -172,7 +172,7 @@ fs::path canonical(const fs::path& path) {
 
 /// `path` as seen from `base`, which is canonical.
 std::string relative_to(const fs::path& path, const fs::path& base) {
-  const fs::path file = canonical(path);
+  const fs::path file = full_path(path);
   const fs::path relative = file.lexically_relative(base);
   return (relative.empty() ? file : relative).generic_string();
 }
@@ -264,7 +264,7 @@ Manifest read_manifest(const fs::path& path) {
 
 std::string format_manifest(const std::vector<Sample>& samples, const fs::path& folder) {
   std::unordered_set<std::string_view> ids;
-  const fs::path base = canonical(folder);
+  const fs::path base = full_path(folder);
   std::string lines;
   for (const auto& sample : samples) {
     VOXLOOM_CHECK(!sample.id.empty() && ids.insert(sample.id).second,
