@@ -16,6 +16,7 @@ Command data_info_command();
 Command data_convert_command();
 Command data_split_command();
 Command wire_prepare_command();
+Command wire_simulate_command();
 Command queue_add_command();
 Command queue_work_command();
 Command queue_status_command();

@@ -1,8 +1,10 @@
 #include <algorithm>
 #include <cmath>
+#include <random>
 
 #include <gtest/gtest.h>
 
+#include "voxloom/image/components.h"
 #include "voxloom/infer/click_simulator.h"
 #include "voxloom/infer/geodesic.h"
 #include "voxloom/infer/geodesic_local.h"
@@ -226,6 +228,39 @@ TEST(GeodesicLocalTest, RoleFollowsFromTheDistanceToTheBorder) {
   EXPECT_EQ(role(32, false).kind, Kind::kLocal);
   EXPECT_NEAR(role(32, false).reach_mm, 1.25, 1e-6);
   EXPECT_EQ(role(20, false).kind, Kind::kGlobal);
+}
+
+// Blocks of random grey values, with no border that means anything: clicks must still be obeyed.
+TEST(GeodesicClicksTest, APositiveClickIsInItsMaskWhateverElseWasClicked) {
+  image::Volume volume(image::Geometry{.size = {64, 56, 24}}, image::PixelType::kUint8);
+  std::mt19937 random(5);
+  std::vector<uint8_t> blocks(8 * 7 * 3);
+  for (auto& grey : blocks) grey = static_cast<uint8_t>(random() % 256);
+  const auto voxels = volume.as<uint8_t>();
+  for (size_t i = 0; i < voxels.size(); ++i) {
+    const size_t x = i % 64, y = i / 64 % 56, z = i / (64 * 56);
+    voxels[i] = blocks[(z / 8 * 7 + y / 8) * 8 + x / 8];
+  }
+  const auto session = open(volume);
+  int64_t split = 0;
+  for (int round = 0; round < 40; ++round) {
+    ObjectPrompt prompt;
+    const auto anywhere = [&random] {
+      return image::Index3{static_cast<int64_t>(random() % 64),
+                           static_cast<int64_t>(random() % 56),
+                           static_cast<int64_t>(random() % 24)};
+    };
+    for (int k = 0; k < 4; ++k) prompt.points.push_back({anywhere(), k % 2 == 0});
+    const auto labels = run(*session, {prompt});
+    for (const auto& point : prompt.points) {
+      const auto& v = point.voxel;
+      const auto at = static_cast<size_t>((v[2] * 56 + v[1]) * 64 + v[0]);
+      EXPECT_EQ(labels[at], point.positive ? 1 : 0)
+          << "round " << round << ", " << v[0] << "," << v[1] << "," << v[2];
+    }
+    split += image::label_components(labels, 1, volume.geometry().size).components.size() > 1;
+  }
+  EXPECT_GT(split, 0) << "no round needs the rule";
 }
 
 }  // namespace

@@ -98,7 +98,7 @@ TEST(MergeTest, NothingOutsideRangeAndClipBox) {
 
 TEST(MergeTest, LargestPartOfCertainVoxelsDecides) {
   MergedMask mask{rows({"##...####...", "", ""}), rows({"..#......#.#", "", ""})};
-  keep_largest(mask);
+  keep_largest(mask, {});
   const auto labels = compose_labels(geometry(), {{"a", 1, mask}}, {});
   // The uncertain voxel beside the kept part stays; those of other parts go.
   EXPECT_EQ(shown(labels, 0), ".....11112..");
@@ -107,15 +107,43 @@ TEST(MergeTest, LargestPartOfCertainVoxelsDecides) {
 TEST(MergeTest, PartsTouchAcrossCorners) {
   // 26-connected: x 3 on slice 0 touches x 4 on slice 1, x 6 does not touch x 4.
   MergedMask mask{rows({"..##........", "....#.......", "......###..."}), RunMask(kSize)};
-  keep_largest(mask);
+  keep_largest(mask, {});
   EXPECT_EQ(mask.certain.count(), 3);
   EXPECT_EQ(mask.certain.runs(2).size(), 0u) << "ties go to the part met first";
 }
 
 TEST(MergeTest, UncertainOnlyKeepsItsLargestPart) {
   MergedMask mask{RunMask(kSize), rows({"#..###", "", ""})};
-  keep_largest(mask);
+  keep_largest(mask, {});
   EXPECT_EQ(mask.uncertain.count(), 3);
+  mask.uncertain = rows({"#..###", "", ""});
+  keep_largest(mask, {{{0, 0, 0}, true}});
+  EXPECT_EQ(mask.uncertain.count(), 4);
+}
+
+TEST(MergeTest, PartsWithAPositivePointStayBesideTheLargest) {
+  const auto kept = [](const std::vector<PointPrompt>& points) {
+    MergedMask mask{rows({"##.####.#..#", "", ""}), RunMask(kSize)};
+    keep_largest(mask, points);
+    return shown(compose_labels(geometry(), {{"a", 1, mask}}, {}), 0);
+  };
+  EXPECT_EQ(kept({}), "...1111.....");
+  EXPECT_EQ(kept({{{4, 0, 0}, true}}), "...1111.....");
+  EXPECT_EQ(kept({{{8, 0, 0}, true}}), "...1111.1...");
+  EXPECT_EQ(kept({{{0, 0, 0}, true}, {{11, 0, 0}, true}}), "11.1111....1");
+  EXPECT_EQ(kept({{{8, 0, 0}, false}}), "...1111.....") << "a negative point keeps nothing";
+  EXPECT_EQ(kept({{{9, 0, 0}, true}, {{8, 0, 1}, true}}), "...1111.....") << "none on a part";
+}
+
+TEST(MergeTest, AKeptPartKeepsItsUncertainVoxels) {
+  const auto kept = [](const std::vector<PointPrompt>& points) {
+    MergedMask mask{rows({"##...####...", "", ""}), rows({"..#......#.#", "", ""})};
+    keep_largest(mask, points);
+    return shown(compose_labels(geometry(), {{"a", 1, mask}}, {}), 0);
+  };
+  EXPECT_EQ(kept({{{0, 0, 0}, true}}), "112..11112..");
+  EXPECT_EQ(kept({{{2, 0, 0}, true}}), "112..11112..") << "a point on an uncertain voxel";
+  EXPECT_EQ(kept({{{11, 0, 0}, true}}), ".....11112.2") << "a part without certain voxels";
 }
 
 TEST(MergeTest, LaterObjectsAndCertainVoxelsWin) {
@@ -153,7 +181,7 @@ TEST(MergeTest, LargestPartEqualsAFloodFill) {
     for (int64_t z = 0; z < 6; ++z) {
       mask.certain.set_slice(z, std::span(voxels).subspan(static_cast<size_t>(z * 117), 117));
     }
-    keep_largest(mask);
+    keep_largest(mask, {});
     int64_t best = 0;
     std::vector<uint8_t> seen = voxels;
     for (int64_t start = 0; start < 13 * 9 * 6; ++start) {

@@ -5,41 +5,20 @@
 
 #include <torch/torch.h>
 
-#include "voxloom/core/random.h"
 #include "voxloom/infer_ml/slice_scores.h"
 
+#include "ball.h"
 #include "stand_in_network.h"
 
 using namespace voxloom;  // NOLINT(*-using-namespace)
 using infer_ml::small_network;
+using infer_ml::testing::ball;
+using infer_ml::testing::box_prompt;
+using infer_ml::testing::kDepth;
+using infer_ml::testing::kHeight;
+using infer_ml::testing::kWidth;
 
 namespace {
-
-constexpr int64_t kWidth = 90, kHeight = 100, kDepth = 12;
-
-/// A bright ball on a noisy ground, in 8 bits.
-std::shared_ptr<image::VolumeSource> ball() {
-  image::Volume volume(image::Geometry{.size = {kWidth, kHeight, kDepth}, .spacing_mm = {1, 1, 3}},
-                       image::PixelType::kUint8);
-  Rng rng(7);
-  auto voxels = volume.as<uint8_t>();
-  for (int64_t z = 0, i = 0; z < kDepth; ++z) {
-    for (int64_t y = 0; y < kHeight; ++y) {
-      for (int64_t x = 0; x < kWidth; ++x, ++i) {
-        const int64_t dx = x - 40, dy = y - 50, dz = (z - 6) * 3;
-        const double value = (dx * dx + dy * dy + dz * dz < 16 * 16 ? 180 : 60) + 10 * rng.normal();
-        voxels[static_cast<size_t>(i)] = static_cast<uint8_t>(std::clamp(value, 0.0, 255.0));
-      }
-    }
-  }
-  return image::make_source(std::move(volume));
-}
-
-infer::ObjectPrompt box_prompt() {
-  infer::ObjectPrompt prompt;
-  prompt.boxes = {{{25, 35, 6}, {55, 65, 6}}};
-  return prompt;
-}
 
 class Sam2SessionTest : public testing::Test {
  protected:
@@ -52,7 +31,7 @@ class Sam2SessionTest : public testing::Test {
   std::unique_ptr<infer::SegmentSession> open(int64_t cache_mb = 64) const {
     infer::RuntimeOptions runtime;
     runtime.feature_cache_mb = cache_mb;
-    return infer_ml::open_sam2_session(*network_, ball(), runtime);
+    return infer_ml::make_sam2_segmenter(*network_, runtime)->open(ball());
   }
   static infer::SegmentResult run(infer::SegmentSession& session,
                                   const infer::SegmentOptions& options = {}) {

@@ -136,12 +136,12 @@ TEST(InferServiceTest, OneSessionPerClientImageAndLabelOneVolumePerImageOneModel
 }
 
 TEST(InferServiceTest, MemoryStaysBelowTheBudgetAndFlatOverManyRuns) {
-  // An image has 32 KiB and a session 17 MiB: three fit into 64 MiB.
-  FakeService fake(64);
+  // An image has 32 KiB, a session 1 MiB, the features of all 16 MiB: three fit into 20 MiB.
+  FakeService fake(20);
   for (int i = 0; i < 200; ++i) {
     const auto outcome = fake.service->run(fake.task("one", "image:" + std::to_string(i % 23), 1));
     std::filesystem::remove(*outcome.mask);
-    EXPECT_LE(fake.service->stats().memory_bytes, int64_t{64} << 20);
+    EXPECT_LE(fake.service->stats().memory_bytes, int64_t{20} << 20);
     EXPECT_LE(fake.state->sessions, 3);
   }
   const auto stats = fake.service->stats();
@@ -152,7 +152,7 @@ TEST(InferServiceTest, MemoryStaysBelowTheBudgetAndFlatOverManyRuns) {
 }
 
 TEST(InferServiceTest, TheLongestUnusedSessionGoesFirst) {
-  FakeService fake(56);  // three sessions
+  FakeService fake(20);  // three sessions
   for (const char* image : {"image:a", "image:b", "image:c", "image:a", "image:d"}) {
     static_cast<void>(fake.service->run(fake.task("one", image, 1)));
   }
@@ -185,7 +185,7 @@ class SlabSource final : public image::VolumeSource {
 };
 
 TEST(InferServiceTest, AVolumeLargerThanTheBudgetIsReadInSlabs) {
-  FakeService fake(36);  // the volume has 20 MiB, the session 17
+  FakeService fake(36);  // the volume has 20 MiB, session and features 17
   std::atomic<int64_t> largest{0};
   auto task = fake.task("one", "image:large", 1);
   task.open = [&largest]() -> std::shared_ptr<image::VolumeSource> {
@@ -229,7 +229,7 @@ TEST(InferServiceTest, AClickInterruptsThePrefetchWhichGoesOnLater) {
 }
 
 TEST(InferServiceTest, PrefetchTakesNoRoomFromTheSessionsInUse) {
-  FakeService fake(38);  // two sessions
+  FakeService fake(19);  // two sessions
   static_cast<void>(fake.service->run(fake.task("one", "image:a", 1)));
   static_cast<void>(fake.service->run(fake.task("two", "image:b", 1)));
   fake.service->prefetch(fake.task("one", "image:c", 1));
@@ -245,6 +245,52 @@ TEST(InferServiceTest, AForgottenImageIsOpenedAgain) {
   static_cast<void>(fake.service->run(fake.task("one", "image:a", 1)));
   EXPECT_EQ(fake.opened, 2);
   EXPECT_EQ(fake.service->stats().sessions, 1);
+}
+
+TEST(InferServiceTest, AWithdrawnModelIsUnknownUntilItIsRenewed) {
+  FakeService fake;
+  auto& service = *fake.service;
+  static_cast<void>(service.run(fake.task("one", "image:a", 1)));
+  const auto before = service.models_revision();
+  service.withdraw_model("fake");
+  EXPECT_TRUE(service.models().empty());
+  EXPECT_EQ(service.find("fake"), nullptr);
+  EXPECT_NE(service.find_known("fake"), nullptr);
+  EXPECT_NE(service.models_revision(), before);
+  const auto code_of = [](const std::function<void()>& call) -> std::optional<ErrorCode> {
+    try {
+      call();
+    } catch (const Error& e) {
+      return e.code();
+    }
+    return std::nullopt;
+  };
+  const auto task = fake.task("one", "image:a", 1);
+  EXPECT_EQ(code_of([&] { static_cast<void>(service.run(task)); }), ErrorCode::kNotFound);
+  EXPECT_EQ(code_of([&] { service.prefetch(task); }), ErrorCode::kNotFound);
+  EXPECT_EQ(code_of([&] { service.withdraw_model("none"); }), ErrorCode::kNotFound);
+  wait_until([&] { return fake.state->sessions == 0; });
+  const auto withdrawn = service.models_revision();
+  service.renew_model("fake");
+  EXPECT_NE(service.models_revision(), withdrawn);
+  EXPECT_EQ(service.models().size(), 1U);
+  EXPECT_TRUE(service.run(task).mask);
+  EXPECT_EQ(fake.state->loaded, 2) << "the weights may be others";
+}
+
+TEST(InferServiceTest, WhatWaitsForAWithdrawnModelIsToldAndWhatRunsEnds) {
+  FakeService fake;
+  fake.state->hold = true;
+  Background running(*fake.service, fake.task("one", "image:a", 1));
+  fake.state->wait_entered(1);
+  Background waiting(*fake.service, fake.task("two", "image:a", 1));
+  wait_until([&] { return fake.service->stats().waiting == 1; });
+  fake.service->withdraw_model("fake");
+  fake.state->release();
+  running.join();
+  waiting.join();
+  EXPECT_TRUE(running.outcome);
+  EXPECT_EQ(waiting.code, ErrorCode::kNotFound);
 }
 
 TEST(InferServiceTest, FailuresReachTheCallerAndLeaveTheServiceUsable) {

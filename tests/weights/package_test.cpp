@@ -193,6 +193,7 @@ TEST_F(PackageTest, UpdatesTheRecordedGate) {
 TEST_F(PackageTest, ListsAndFindsByNameAndPath) {
   write("b");
   write("a");
+  write("c.1700000000.deleted");
   write("broken");
   replace_in_yaml("broken", "task: segment", "task: cook");
   fs::create_directories(root_ / "no_package");

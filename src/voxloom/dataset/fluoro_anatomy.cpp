@@ -106,8 +106,10 @@ void FluoroAnatomy::make_layers(Rng& rng) {
           stroke.points.push_back(FluoroPoint{origin, origin} +
                                   (1.0 / p_.pixel_mm) * vessel.curve[i]);
           stroke.scales.push_back(static_cast<float>(static_cast<double>(vessel.radius[i]) / mean));
+          stroke.gains.push_back(vessel.own[i]);
         }
-        const FluoroTubeProfile profile(mean / p_.pixel_mm, 0.75 * kAir * p_.pixel_mm);
+        const FluoroTubeProfile profile(
+            {.radius = mean / p_.pixel_mm, .mu = 0.75 * kAir * p_.pixel_mm});
         for (const auto& hit : painter.paint(stroke, profile)) {
           moving_.values[static_cast<size_t>(hit.pixel)] += hit.depth;
         }

@@ -19,6 +19,14 @@ std::vector<float> gaussian_half_kernel(double sigma) {
   }
   std::vector<float> kernel;
   kernel.reserve(weights.size());
+  // Samples of a narrow Gaussian have too little variance: the nearest neighbours get the rest.
+  double variance = 0.0;
+  for (size_t i = 1; i < weights.size(); ++i) {
+    variance += 2.0 * weights[i] / sum * static_cast<double>(i * i);
+  }
+  const double missing = std::max(0.0, sigma * sigma - variance);
+  weights[0] -= missing * sum;
+  weights[1] += 0.5 * missing * sum;
   for (const double w : weights) kernel.push_back(static_cast<float>(w / sum));
   return kernel;
 }

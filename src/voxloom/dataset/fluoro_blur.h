@@ -6,7 +6,8 @@
 
 namespace voxloom::dataset {
 
-/// One half of a normalised Gaussian, centre first, cut at 4 sigma; {1} below sigma 0.05.
+/// One half of a normalised Gaussian of variance sigma^2, centre first, cut at 4 sigma; {1} below
+/// sigma 0.05.
 [[nodiscard]] std::vector<float> gaussian_half_kernel(double sigma);
 
 /// Sum of the squared weights of the 2-D Gaussian: what the variance of white noise keeps.

@@ -79,7 +79,7 @@ FluoroCurve random_curve(FluoroPoint start,
   FluoroCurve curve{start};
   for (int64_t i = 0; i < steps; ++i) {
     deviation = keep * deviation + kick * rng.normal();
-    double curvature = options.curvature_mean + deviation;
+    double curvature = deviation;
     const FluoroPoint home = options.attract - curve.back();
     if (length(home) > options.attract_beyond_mm) {
       // The shorter turn towards home, as strong as the limit allows.

@@ -45,7 +45,6 @@ struct RandomCurveOptions {
   double curvature_std = 0.02;       ///< 1/mm, stationary.
   double curvature_limit = 0.05;     ///< 1/mm
   double correlation_mm = 15.0;      ///< Length over which the curvature forgets.
-  double curvature_mean = 0.0;       ///< 1/mm
   FluoroPoint attract{};             ///< The curve bends back towards this point ...
   double attract_beyond_mm = 1.0e9;  ///< ... when it is farther away than this.
 };

@@ -1,5 +1,6 @@
 #include "voxloom/dataset/fluoro_detector.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "voxloom/core/parallel.h"
@@ -34,7 +35,8 @@ FluoroDetector::FluoroDetector(const FluoroParameters& parameters,
 }
 
 void FluoroDetector::blur(FluoroPlane& image) {
-  gaussian_blur(image, p_.system_sigma_px(), scratch_);
+  const double all = p_.system_sigma_px(), painted = p_.painted_sigma_px;
+  gaussian_blur(image, std::sqrt(std::max(0.0, all * all - painted * painted)), scratch_);
 }
 
 void FluoroDetector::expect(FluoroPlane& signal) {

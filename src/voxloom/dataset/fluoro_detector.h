@@ -14,7 +14,7 @@ class FluoroDetector {
   /// Primary photons per pixel -> expected signal: the primary, blurred by focal spot and detector,
   /// plus scatter (a wide blur of the primary times the scatter ratio). In place.
   void expect(FluoroPlane& signal);
-  /// The system's blur alone.
+  /// The system's blur alone, less the part that thin things are painted with.
   void blur(FluoroPlane& image);
   /// One noisy exposure of an expected signal.
   const FluoroPlane& read(const FluoroPlane& expected, int64_t frame);

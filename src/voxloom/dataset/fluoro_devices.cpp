@@ -219,9 +219,9 @@ std::vector<FluoroTube> make_catheter(const FluoroCurve& curve, double outer, Rn
     wall.gains.push_back(static_cast<float>(std::min(1.6, std::sqrt(1.0 + 0.2 * z * z))));
   }
   out.push_back(wall);
-  const auto marker = std::min<int64_t>(3, static_cast<int64_t>(curve.size()));
-  FluoroTube band = tube({curve.end() - marker, curve.end()}, outer, 7.0, FluoroGroup::kHeart);
-  band.core_mm = outer - 0.05;
+  const auto marker = std::min<int64_t>(2, static_cast<int64_t>(curve.size()));
+  FluoroTube band = tube({curve.end() - marker, curve.end()}, outer, 5.0, FluoroGroup::kHeart);
+  band.core_mm = outer - 0.04;
   band.label = WireClass::kCatheter;
   out.push_back(band);
   return out;

@@ -11,6 +11,7 @@ namespace {
 
 constexpr size_t kTableSize = 4096;
 constexpr double kSharpeningSigmaPx = 1.5;
+constexpr double kEqualisationSigma = 0.06;  // of the picture's width
 
 }  // namespace
 
@@ -24,9 +25,13 @@ FluoroDisplay::FluoroDisplay(const FluoroParameters& parameters,
       shown_(expected.width, expected.height),
       blurred_(expected.width, expected.height),
       scratch_(expected.width, expected.height) {
+  if (p_.equalisation > 0.0) make_flatten(expected);
+  const auto shown = [&](size_t i) {
+    return flatten_.values.empty() ? expected.values[i] : expected.values[i] * flatten_.values[i];
+  };
   std::vector<float> inside;
   for (size_t i = 0; i < expected.values.size(); i += 7) {
-    if (field_.values[i] > 0.5F) inside.push_back(expected.values[i]);
+    if (field_.values[i] > 0.5F) inside.push_back(shown(i));
   }
   if (inside.empty()) inside = expected.values;
   std::sort(inside.begin(), inside.end());
@@ -38,8 +43,26 @@ FluoroDisplay::FluoroDisplay(const FluoroParameters& parameters,
   const double noise =
       std::sqrt(gaussian_noise_gain(p_.noise_correlation_px) / (p_.dqe * quantile(0.5)));
   const double lo = quantile(0.002) * std::exp(-0.25 - 1.3 * noise);
-  const double hi = quantile(0.99) * std::exp(0.12 + 0.9 * noise);
+  // Equal steps of the signal leave little for dark parts: lung saturates sooner.
+  const double hi = quantile(p_.log_display ? 0.99 : 0.88) * std::exp(0.12 + 0.9 * noise);
   fill_table(lo, hi, 4.0 * hi);
+}
+
+/// From the first frame's expected signal, so that the factor does not flicker.
+void FluoroDisplay::make_flatten(const FluoroPlane& expected) {
+  FluoroPlane slow =
+      coarse_blur(expected, kEqualisationSigma * static_cast<double>(expected.width));
+  double mean = 0.0;
+  for (const float v : slow.values) mean += static_cast<double>(v);
+  mean /= static_cast<double>(slow.values.size());
+  for (auto& v : slow.values) {
+    v = static_cast<float>(
+        std::pow(std::max(0.01, static_cast<double>(v) / mean), -p_.equalisation));
+  }
+  flatten_ = FluoroPlane(expected.width, expected.height);
+  for (int64_t y = 0; y < expected.height; ++y) {
+    add_coarse_row(slow, kCoarseFactor, y, expected.width, 1.0F, flatten_.row(y));
+  }
 }
 
 void FluoroDisplay::fill_table(double lo, double hi, double highest) {
@@ -63,9 +86,11 @@ std::vector<float> FluoroDisplay::show(const FluoroPlane& signal) {
   parallel_for(0, h, kFluoroRowGrain, [&](int64_t first, int64_t last) {
     for (int64_t y = first; y < last; ++y) {
       const float* in = signal.row(y);
+      const float* factor = flatten_.values.empty() ? nullptr : flatten_.row(y);
       float* out = shown_.row(y);
       for (int64_t x = 0; x < w; ++x) {
-        const float place = std::min(std::sqrt(std::max(in[x], 0.0F)) * table_scale_, last_place);
+        const float flat = factor != nullptr ? in[x] * factor[x] : in[x];
+        const float place = std::min(std::sqrt(std::max(flat, 0.0F)) * table_scale_, last_place);
         const auto i = static_cast<int32_t>(place);
         const float* at = table_.data() + i;
         const float grey = at[0] + (place - static_cast<float>(i)) * (at[1] - at[0]);

@@ -7,8 +7,9 @@
 
 namespace voxloom::dataset {
 
-/// From detector signal to the picture on the screen: look-up table (log or linear, then gamma),
-/// recursive noise filter, unsharp mask, polarity, field mask, caption, 8 bits.
+/// From detector signal to the picture on the screen: equalisation of slow changes, look-up table
+/// (log or linear, then gamma), recursive noise filter, unsharp mask, polarity, field mask,
+/// caption, 8 bits.
 class FluoroDisplay {
  public:
   /// The window is set from the expected signal of a typical frame, inside the field.
@@ -24,10 +25,12 @@ class FluoroDisplay {
   [[nodiscard]] const FluoroPlane& field() const { return field_; }
 
  private:
+  void make_flatten(const FluoroPlane& expected);
   void fill_table(double lo, double hi, double highest);
 
   FluoroParameters p_;
   FluoroPlane field_, caption_;
+  FluoroPlane flatten_;  ///< Factor on the signal; empty: ones.
   bool first_ = true;
   std::vector<float> table_;  ///< Grey over the square root of the signal.
   float table_scale_ = 1.0F;

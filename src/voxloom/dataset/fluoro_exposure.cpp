@@ -84,16 +84,18 @@ FluoroExposure::FluoroExposure(const FluoroScene& scene,
       p_(parameters),
       origin_{0.5 * static_cast<double>(size - 1), 0.5 * static_cast<double>(size - 1)},
       painter_(size, size),
-      wire_profile_(0.5 * parameters.wire_mm / parameters.pixel_mm,
-                    (parameters.wire_mu - FluoroMu::kWater) * parameters.pixel_mm) {
+      wire_profile_({.radius = 0.5 * parameters.wire_mm / parameters.pixel_mm,
+                     .mu = (parameters.wire_mu - FluoroMu::kWater) * parameters.pixel_mm,
+                     .blur = parameters.painted_sigma_px}) {
   fixed_labels_.clear(size * size);
   auto id = static_cast<uint8_t>(scene.wires.size());
   for (const auto& tube : scene.devices) {
     id = static_cast<uint8_t>(std::min(254, id + 1));
-    FluoroTubeProfile profile(tube.radius_mm / p_.pixel_mm,
-                              tube.mu * p_.pixel_mm,
-                              tube.core_mm / p_.pixel_mm,
-                              tube.core_mu * p_.pixel_mm);
+    FluoroTubeProfile profile({.radius = tube.radius_mm / p_.pixel_mm,
+                               .mu = tube.mu * p_.pixel_mm,
+                               .core = tube.core_mm / p_.pixel_mm,
+                               .core_mu = tube.core_mu * p_.pixel_mm,
+                               .blur = p_.painted_sigma_px});
     if (tube.group != FluoroGroup::kStatic) {
       prepared_.push_back({&tube, std::move(profile), id});
       continue;
@@ -105,8 +107,10 @@ FluoroExposure::FluoroExposure(const FluoroScene& scene,
     if (tube.label != WireClass::kBackground) fixed_labels_.stamp(hits, tube.label, id);
   }
   for (const auto& vessel : scene.vessels) {
-    vessel_profiles_.emplace_back(static_cast<double>(vessel.radius.front()) / p_.pixel_mm,
-                                  p_.iodine_mu * p_.pixel_mm);
+    vessel_profiles_.emplace_back(
+        FluoroTubeProfile::Shape{.radius = static_cast<double>(vessel.radius.front()) / p_.pixel_mm,
+                                 .mu = p_.iodine_mu * p_.pixel_mm,
+                                 .blur = p_.painted_sigma_px});
   }
 }
 
@@ -173,7 +177,8 @@ void FluoroExposure::paint_vessels(double time_s, bool label) {
     for (size_t i = 0; i < vessel.curve.size(); ++i) {
       const double distance = vessel.distance_mm + 0.5 * static_cast<double>(i);
       stroke.scales.push_back(vessel.radius[i] / front);
-      stroke.gains.push_back(static_cast<float>(contrast_filling(p_, distance, time_s)));
+      stroke.gains.push_back(vessel.own[i] *
+                             static_cast<float>(contrast_filling(p_, distance, time_s)));
     }
     const auto& hits = painter_.paint(stroke, vessel_profiles_[v]);
     devices.add(hits);

@@ -18,15 +18,25 @@ bool chance(double probability, Rng& rng) {
   return rng.uniform() < probability;
 }
 
+/// A number in [0, 1) for sequence `index`: multiples of an irrational step cover the interval
+/// evenly, so that small sets keep the share too. By chance for a negative index.
+double evenly(int64_t index, double step, Rng& rng) {
+  const double drawn = rng.uniform();
+  if (index < 0) return drawn;
+  const double at = (static_cast<double>(index) + 0.5) * step;
+  return at - std::floor(at);
+}
+
 /// Whole sequences hold five sixths of the frames without a wire; in some others it enters late.
-void choose_wire_presence(const FluoroOptions& o, FluoroParameters& p, Rng& rng) {
+void choose_wire_presence(const FluoroOptions& o, int64_t sequence, FluoroParameters& p, Rng& rng) {
   const bool late_entries = o.without_wire <= 0.7;
   const double empty = late_entries ? o.without_wire * 5.0 / 6.0 : o.without_wire;
   const double late =
       late_entries ? std::min(1.0, 0.5 * o.without_wire / std::max(1e-9, 1.0 - empty)) : 0.0;
-  p.wires = chance(empty, rng) ? 0 : chance(0.1, rng) ? 2 : 1;
+  const bool two = chance(0.1, rng);
+  p.wires = evenly(sequence, 0.6180339887498949, rng) < empty ? 0 : two ? 2 : 1;
   const double duration = static_cast<double>(o.frames) / o.fps;
-  const bool enters = chance(late, rng);
+  const bool enters = evenly(sequence, 0.7548776662466927, rng) < late;
   p.absent_until_s = enters ? duration / 3.0 : 0.0;
 }
 
@@ -36,6 +46,9 @@ void choose_display(const FluoroOptions& o, FluoroParameters& p, Rng& rng) {
   p.inverted = chance(0.05, rng);
   p.sharpening = chance(0.5, rng) ? rng.uniform(0.0, 1.0) : 0.0;
   p.recursive = chance(0.6, rng) ? rng.uniform(0.0, 0.5) : 0.0;
+  // Vendors flatten the picture so that lung and spine are shown in one window.
+  p.equalisation = chance(0.8, rng) ? rng.uniform(0.15, 0.6) : 0.0;
+  if (!p.log_display) p.equalisation = std::max(0.4, p.equalisation);
   const double field = rng.uniform();
   p.field = field < 0.5    ? FluoroField::kFull
             : field < 0.65 ? FluoroField::kCircle
@@ -46,6 +59,7 @@ void choose_display(const FluoroOptions& o, FluoroParameters& p, Rng& rng) {
     p.gamma = 1.0;
     p.inverted = false;
     p.sharpening = p.recursive = 0.0;
+    p.equalisation = 0.45;
     p.field = FluoroField::kFull;
   }
 }
@@ -60,8 +74,8 @@ FluoroParameters sample_fluoro_parameters(const FluoroOptions& o, int64_t sequen
   FluoroParameters p;
   const FluoroDose dose = parse_fluoro_dose(o.dose_ngy);
   const double drawn = std::exp(rng.uniform(std::log(dose.lo), std::log(dose.hi)));
-  p.dose_ngy =
-      dose.list.empty() ? drawn : dose.list[static_cast<size_t>(sequence) % dose.list.size()];
+  const auto entry = sequence >= 0 ? static_cast<uint64_t>(sequence) : rng.below(1U << 20);
+  p.dose_ngy = dose.list.empty() ? drawn : dose.list[entry % dose.list.size()];
   p.detector_pixel_mm = rng.uniform(0.15, 0.31);
   p.magnification = rng.uniform(1.2, 1.5);
   p.pixel_mm = p.detector_pixel_mm / p.magnification;
@@ -71,6 +85,7 @@ FluoroParameters sample_fluoro_parameters(const FluoroOptions& o, int64_t sequen
   p.scatter_sigma_px = rng.uniform(40.0, 80.0);
   p.focal_sigma_px = rng.uniform(0.3, 1.0);
   p.detector_sigma_px = rng.uniform(0.4, 0.7);
+  p.painted_sigma_px = kFluoroPaintedShare * p.system_sigma_px();
   p.dqe = rng.uniform(0.6, 0.75);
   p.read_noise = rng.uniform(0.5, 2.0);
   p.lag = rng.uniform(0.02, 0.1);
@@ -99,7 +114,7 @@ FluoroParameters sample_fluoro_parameters(const FluoroOptions& o, int64_t sequen
   p.tip_gain = rng.uniform(2.0, 3.0);
   p.j_mm = rng.uniform(3.0, 5.0);
   p.j_radius_mm = rng.uniform(2.0, 4.0);
-  choose_wire_presence(o, p, rng);
+  choose_wire_presence(o, sequence, p, rng);
   return p;
 }
 
@@ -124,6 +139,7 @@ nlohmann::ordered_json to_json(const FluoroParameters& p) {
           {"inverted", p.inverted},
           {"sharpening", p.sharpening},
           {"recursive", p.recursive},
+          {"equalisation", p.equalisation},
           {"field", kFieldNames[static_cast<size_t>(p.field)]},
           {"chest_mm", p.chest_mm},
           {"breathing_hz", p.breathing_hz},

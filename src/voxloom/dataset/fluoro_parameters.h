@@ -16,6 +16,9 @@ struct FluoroMu {
   static constexpr double kTrabecular = 0.029;  ///< Marrow with trabeculae.
 };
 
+/// Share of the system blur (as standard deviation) that thin things are painted with.
+inline constexpr double kFluoroPaintedShare = 0.9;
+
 enum class FluoroField { kFull, kCircle, kRounded, kCollimated };
 
 /// The numbers of one sequence. Lengths in mm of the object plane unless they end in _px.
@@ -39,10 +42,11 @@ struct FluoroParameters {
   double noise_correlation_px = 0.0;  ///< 0-1
   // Display.
   bool log_display = true;
-  double gamma = 1.0;       ///< 0.6-1.6
-  bool inverted = false;    ///< 5 %
-  double sharpening = 0.0;  ///< Unsharp amount 0-1
-  double recursive = 0.0;   ///< 0-0.5
+  double gamma = 1.0;         ///< 0.6-1.6
+  bool inverted = false;      ///< 5 %
+  double sharpening = 0.0;    ///< Unsharp amount 0-1
+  double recursive = 0.0;     ///< 0-0.5
+  double equalisation = 0.0;  ///< Share of slow brightness changes taken out, 0-0.6
   FluoroField field = FluoroField::kFull;
   // Anatomy and motion.
   double chest_mm = 200.0;     ///< 160-260, water equivalent.
@@ -69,10 +73,14 @@ struct FluoroParameters {
   double j_mm = 4.0, j_radius_mm = 3.0;
   double absent_until_s = 0.0;  ///< The wire enters at this time.
 
+  /// Part of the system's blur that wires and devices are painted with; see FluoroTubeProfile.
+  double painted_sigma_px = 0.0;
+
   [[nodiscard]] double system_sigma_px() const;  ///< Focal and detector blur together.
 };
 
-/// Draws every number within the ranges of guidewire.md 11.2-11.4.
+/// Draws every number within the ranges of guidewire.md 11.2-11.4. `sequence` numbers the sequences
+/// of a set: doses of a list in turn, an even share without wire; -1: both by chance.
 [[nodiscard]] FluoroParameters sample_fluoro_parameters(const FluoroOptions& options,
                                                         int64_t sequence,
                                                         Rng& rng);

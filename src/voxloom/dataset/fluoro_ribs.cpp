@@ -58,7 +58,8 @@ void add_ribs(FluoroPlane& depth,
     const double core = radius - shape.shell_mm / p.pixel_mm;
     // A flat rib is a round one squeezed along the ray.
     const double squeeze = shape.strength * shape.thickness_mm / shape.width_mm;
-    const FluoroTubeProfile profile(radius, squeeze * mu_shell, core, squeeze * mu_marrow);
+    const FluoroTubeProfile profile(
+        {.radius = radius, .mu = squeeze * mu_shell, .core = core, .core_mu = squeeze * mu_marrow});
     FluoroStroke stroke;
     for (const auto& q : curve) stroke.points.push_back(origin + (1.0 / p.pixel_mm) * q);
     const auto walk = random_walk(curve.size(), 8.0, rng);

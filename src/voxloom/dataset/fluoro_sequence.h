@@ -56,8 +56,9 @@ struct FluoroFrame {
 /// Wire beats catheter beats other device beats vessel.
 class FluoroSequence {
  public:
-  /// `index` picks the entry of a dose list. Throws kInvalidArgument for bad options.
-  FluoroSequence(const FluoroOptions& options, uint64_t seed, int64_t index = 0);
+  /// `index`: number within a set, see sample_fluoro_parameters(). Throws kInvalidArgument for bad
+  /// options.
+  FluoroSequence(const FluoroOptions& options, uint64_t seed, int64_t index = -1);
   ~FluoroSequence();
   FluoroSequence(FluoroSequence&&) noexcept;
   FluoroSequence& operator=(FluoroSequence&&) noexcept;

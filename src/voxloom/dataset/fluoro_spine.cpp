@@ -30,22 +30,22 @@ double vertebra(double x, double y, const FluoroSpine& s) {
   const double top = y + half_height - dish, bottom = y - half_height + dish;
   const double across = 1.0 - smooth_step(0.9, 1.06, u);
   const double body = across * smooth_step(-1.2, 1.2, top) * (1.0 - smooth_step(-1.2, 1.2, bottom));
-  double depth = 0.24 * body;
-  depth += 0.13 * across * (bell(top, 0.6) + bell(bottom, 0.6));
-  depth += 0.06 * across * (bell(top - 2.4, 0.7) + bell(bottom + 2.4, 0.7));
-  depth += 0.11 * bell((u - 0.95) * waist, 0.8) * body / 0.6;
+  double depth = 0.15 * body;
+  depth += 0.17 * across * (bell(top, 0.7) + bell(bottom, 0.7));
+  depth += 0.09 * across * (bell(top - 2.4, 0.7) + bell(bottom + 2.4, 0.7));
+  depth += 0.16 * bell((u - 0.93) * waist, 0.9) * std::min(1.0, 1.6 * body);
   const double pedicle = std::abs(x) - 0.58 * waist;
-  depth += 0.13 * ring(pedicle, y + 0.35 * half_height, 3.0, 4.6, 0.8);
+  depth += 0.17 * ring(pedicle, y + 0.35 * half_height, 3.0, 4.6, 0.9);
   depth +=
       0.05 *
       (pedicle * pedicle / 9.0 + (y + 0.35 * half_height) * (y + 0.35 * half_height) / 21.0 < 1.0
            ? 1.0
            : 0.0);
-  depth += 0.14 * ring(x, y - 0.75 * half_height, 2.4, 5.5, 0.9);  // spinous process
+  depth += 0.17 * ring(x, y - 0.75 * half_height, 2.2, 5.5, 1.0);  // spinous process
   // Transverse processes and the articular masses behind the body.
   const double arm = smooth_step(0.7, 1.0, u) * (1.0 - smooth_step(1.45, 1.75, u));
-  depth += 0.09 * arm * bell(y + 0.45 * half_height + 0.12 * std::abs(x), 2.8);
-  depth += 0.06 * bell(std::abs(x) - 0.5 * waist, 3.2) * bell(y - 0.95 * half_height, 3.4);
+  depth += 0.12 * arm * bell(y + 0.45 * half_height + 0.12 * std::abs(x), 2.8);
+  depth += 0.10 * bell(std::abs(x) - 0.5 * waist, 3.2) * bell(y - 0.95 * half_height, 3.4);
   return s.density * depth;
 }
 

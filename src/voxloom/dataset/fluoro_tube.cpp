@@ -1,6 +1,7 @@
 #include "voxloom/dataset/fluoro_tube.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 
 namespace voxloom::dataset {
@@ -13,21 +14,33 @@ double chord(double radius, double d) {
 
 }  // namespace
 
-FluoroTubeProfile::FluoroTubeProfile(double radius, double mu, double core_radius, double core_mu)
-    : radius_(static_cast<float>(radius)),
-      reach_(static_cast<float>(radius + 0.5)),
+FluoroTubeProfile::FluoroTubeProfile(const Shape& s)
+    : radius_(static_cast<float>(s.radius)),
+      reach_(static_cast<float>(s.radius + 0.5 + 3.0 * s.blur)),
       inverse_step_(0.0F) {
-  const double step = std::max(1.0 / 16.0, radius / 128.0);
+  const double step = std::max(1.0 / 16.0, s.radius / 128.0);
   inverse_step_ = static_cast<float>(1.0 / step);
-  constexpr int kSamples = 32;  // across the width of a pixel
-  for (double d = 0.0; d < radius + 0.5 + 2.0 * step; d += step) {
+  // Share of every offset: a pixel's width, softened by the blur.
+  constexpr int kSamples = 48;
+  const double half = 0.5 + 3.0 * s.blur, width = 2.0 * half / kSamples;
+  std::array<double, kSamples> offsets{}, weights{};
+  double total = 0.0;
+  for (int k = 0; k < kSamples; ++k) {
+    const auto i = static_cast<size_t>(k);
+    offsets[i] = (k + 0.5) * width - half;
+    const double soft = std::sqrt(2.0) * s.blur;
+    weights[i] = s.blur > 0.0
+                     ? std::erf((offsets[i] + 0.5) / soft) - std::erf((offsets[i] - 0.5) / soft)
+                     : 1.0;
+    total += weights[i];
+  }
+  for (double d = 0.0; d < static_cast<double>(reach_) + 2.0 * step; d += step) {
     double sum = 0.0;
-    for (int k = 0; k < kSamples; ++k) {
-      const double at = std::abs(d + (k + 0.5) / kSamples - 0.5);
-      const double core = chord(core_radius, at);
-      sum += mu * (chord(radius, at) - core) + core_mu * core;
+    for (size_t k = 0; k < offsets.size(); ++k) {
+      const double core = chord(s.core, d + offsets[k]);
+      sum += weights[k] * (s.mu * (chord(s.radius, d + offsets[k]) - core) + s.core_mu * core);
     }
-    table_.push_back(static_cast<float>(sum / kSamples));
+    table_.push_back(static_cast<float>(sum / total));
   }
 }
 

@@ -9,11 +9,18 @@
 namespace voxloom::dataset {
 
 /// Optical depth (attenuation times path length) of a round tube over the distance from its axis:
-/// the chord 2 sqrt(r^2 - d^2), averaged over the width of a pixel.
+/// the chord 2 sqrt(r^2 - d^2), averaged over the width of a pixel and, where asked for, blurred. A
+/// thin wire has to be blurred before it is sampled: a kernel of three taps can't do it.
 class FluoroTubeProfile {
  public:
-  /// Lengths in pixels, `mu` per pixel; the core (0: none) has another attenuation.
-  FluoroTubeProfile(double radius, double mu, double core_radius = 0.0, double core_mu = 0.0);
+  struct Shape {
+    double radius = 1.0;   ///< px
+    double mu = 0.1;       ///< 1/px
+    double core = 0.0;     ///< Radius of the core, px; 0: none.
+    double core_mu = 0.0;  ///< 1/px
+    double blur = 0.0;     ///< Standard deviation, px.
+  };
+  explicit FluoroTubeProfile(const Shape& shape);
 
   [[nodiscard]] float at(float distance) const {
     const float place = distance * inverse_step_;

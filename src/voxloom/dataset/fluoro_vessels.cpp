@@ -14,7 +14,7 @@ constexpr size_t kMostVessels = 200;
 
 struct Bud {
   FluoroPoint at;
-  double angle, radius, distance;
+  double angle, radius, distance, parent_radius;
   int64_t parent;
 };
 
@@ -41,6 +41,8 @@ FluoroVessel grow_one(const Bud& bud, const FluoroTreeOptions& o, Rng& rng) {
   for (size_t i = 0; i < vessel.curve.size(); ++i) {
     const double taper = 1.06 - 0.12 * static_cast<double>(i) / n;
     vessel.radius.push_back(static_cast<float>(bud.radius * (taper + 0.04 * bumps[i])));
+    const double out = kStepMm * static_cast<double>(i) / std::max(1e-3, bud.parent_radius);
+    vessel.own.push_back(bud.parent < 0 ? 1.0F : static_cast<float>(std::min(1.0, out * out)));
   }
   vessel.distance_mm = bud.distance;
   vessel.parent = bud.parent;
@@ -54,7 +56,7 @@ std::vector<FluoroVessel> grow_vessels(FluoroPoint root,
                                        const FluoroTreeOptions& o,
                                        Rng& rng) {
   std::vector<FluoroVessel> tree;
-  std::vector<Bud> buds{{root, angle, o.root_radius_mm, 0.0, -1}};
+  std::vector<Bud> buds{{root, angle, o.root_radius_mm, 0.0, 0.0, -1}};
   for (size_t next = 0; next < buds.size() && tree.size() < kMostVessels; ++next) {
     const Bud bud = buds[next];
     tree.push_back(grow_one(bud, o, rng));
@@ -72,7 +74,7 @@ std::vector<FluoroVessel> grow_vessels(FluoroPoint root,
          {std::array{main, side, -turn}, std::array{side, main, turn}}) {
       if (own < o.smallest_radius_mm) continue;
       const double out = end + sign * spread * branch_angle(bud.radius, own, other);
-      buds.push_back({vessel.curve.back(), out, own, distance, parent});
+      buds.push_back({vessel.curve.back(), out, own, distance, bud.radius, parent});
     }
   }
   return tree;

@@ -10,6 +10,7 @@ namespace voxloom::dataset {
 struct FluoroVessel {
   FluoroCurve curve;          ///< Vertices every 0.5 mm.
   std::vector<float> radius;  ///< At every vertex, mm.
+  std::vector<float> own;     ///< 0 inside the end of the parent ... 1 where it stands alone.
   double distance_mm = 0.0;   ///< Way of the blood from the root to the first vertex.
   int64_t parent = -1;
   bool leaf = true;

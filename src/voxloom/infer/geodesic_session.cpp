@@ -188,7 +188,7 @@ SegmentResult GeodesicSession::run(const SegmentOptions& options,
       mask.certain = segment_object(k, plans[k], options, stop);
       mask.uncertain = RunMask(geometry.size);
       stop_when_absent(mask.certain, plans[k], options.stop_after_absent);
-      if (options.components == Components::kLargest) keep_largest(mask);
+      if (options.components == Components::kLargest) keep_largest(mask, objects_[k].points);
       merged.push_back({objects_[k].name, objects_[k].value, std::move(mask)});
     }
     if (!touched_side_) break;

@@ -23,8 +23,8 @@ image::ComponentMap parts_of(const RunMask& mask) {
       });
 }
 
-/// One part as a mask of its own.
-RunMask extract(const image::ComponentMap& parts, int64_t wanted) {
+/// The parts with a non-zero entry in `wanted` as a mask.
+RunMask extract(const image::ComponentMap& parts, const std::vector<uint8_t>& wanted) {
   RunMask out(parts.size);
   const int64_t height = parts.size[1];
   for (int64_t z = 0; z < parts.size[2]; ++z) {
@@ -33,7 +33,7 @@ RunMask extract(const image::ComponentMap& parts, int64_t wanted) {
       const auto row = static_cast<size_t>(z * height + y);
       for (int64_t i = parts.row_begin[row]; i < parts.row_begin[row + 1]; ++i) {
         const auto& run = parts.runs[static_cast<size_t>(i)];
-        if (run.component == wanted) {
+        if (wanted[static_cast<size_t>(run.component)] != 0) {
           runs.push_back({static_cast<int32_t>(y), run.begin, run.end - 1});
         }
       }
@@ -43,9 +43,25 @@ RunMask extract(const image::ComponentMap& parts, int64_t wanted) {
   return out;
 }
 
-RunMask largest_part(const RunMask& mask) {
-  const auto parts = parts_of(mask);
-  return extract(parts, parts.largest());
+/// The part that holds a voxel, -1: none.
+int64_t part_at(const image::ComponentMap& parts, const image::Index3& voxel) {
+  const auto row = static_cast<size_t>(voxel[2] * parts.size[1] + voxel[1]);
+  for (int64_t i = parts.row_begin[row]; i < parts.row_begin[row + 1]; ++i) {
+    const auto& run = parts.runs[static_cast<size_t>(i)];
+    if (run.begin <= voxel[0] && run.end > voxel[0]) return run.component;
+  }
+  return -1;
+}
+
+/// One entry a part: whether it holds a positive point.
+std::vector<uint8_t> parts_with_points(const image::ComponentMap& parts,
+                                       const std::vector<PointPrompt>& points) {
+  std::vector<uint8_t> found(parts.components.size(), 0);
+  for (const auto& point : points) {
+    const int64_t part = point.positive ? part_at(parts, point.voxel) : -1;
+    if (part >= 0) found[static_cast<size_t>(part)] = 1;
+  }
+  return found;
 }
 
 enum class Join { kUnion, kIntersection, kDifference };
@@ -172,26 +188,40 @@ MergedMask merge_passes(const std::vector<const RunMask*>& passes,
   return merged;
 }
 
-void keep_largest(MergedMask& mask) {
-  if (mask.certain.empty()) {
-    mask.uncertain = largest_part(mask.uncertain);
+void keep_largest(MergedMask& mask, const std::vector<PointPrompt>& points) {
+  const bool two_kinds = !mask.uncertain.empty();
+  const RunMask whole =
+      two_kinds ? combine(mask.certain, mask.uncertain, Join::kUnion) : std::move(mask.certain);
+  const auto whole_parts = parts_of(whole);
+  auto keep = parts_with_points(whole_parts, points);
+  if (!two_kinds || mask.certain.empty()) {
+    if (const int64_t largest = whole_parts.largest(); largest >= 0) {
+      keep[static_cast<size_t>(largest)] = 1;
+    }
+    (two_kinds ? mask.uncertain : mask.certain) = extract(whole_parts, keep);
     return;
   }
-  mask.certain = largest_part(mask.certain);
-  if (mask.uncertain.empty()) return;
-  const RunMask whole = combine(mask.certain, mask.uncertain, Join::kUnion);
-  const auto parts = parts_of(whole);
-  // The kept certain part is connected, so any one of its voxels names the part of `whole`.
-  int64_t z = 0;
-  while (mask.certain.runs(z).empty()) ++z;
-  const Run& seed = mask.certain.runs(z).front();
-  const auto row = static_cast<size_t>(z * whole.size()[1] + seed.y);
-  int64_t wanted = -1;
-  for (int64_t i = parts.row_begin[row]; i < parts.row_begin[row + 1]; ++i) {
-    const auto& run = parts.runs[static_cast<size_t>(i)];
-    if (run.begin <= seed.x0 && run.end > seed.x0) wanted = run.component;
+  const auto parts = parts_of(mask.certain);
+  auto keep_certain = parts_with_points(parts, points);
+  keep_certain[static_cast<size_t>(parts.largest())] = 1;
+  // A point on an uncertain voxel keeps all that is connected to it.
+  std::vector<uint8_t> by_uncertain_point(keep.size(), 0);
+  for (const auto& point : points) {
+    const int64_t part = point.positive ? part_at(whole_parts, point.voxel) : -1;
+    if (part >= 0 && part_at(parts, point.voxel) < 0) {
+      by_uncertain_point[static_cast<size_t>(part)] = 1;
+    }
   }
-  mask.uncertain = combine(extract(parts, wanted), mask.certain, Join::kDifference);
+  const auto& size = whole.size();
+  for (size_t i = 0; i < parts.components.size(); ++i) {
+    const int64_t first = parts.components[i].first_voxel;
+    const auto around = static_cast<size_t>(part_at(
+        whole_parts, {first % size[0], first / size[0] % size[1], first / (size[0] * size[1])}));
+    if (by_uncertain_point[around] != 0) keep_certain[i] = 1;
+    if (keep_certain[i] != 0) keep[around] = 1;
+  }
+  mask.uncertain = combine(extract(whole_parts, keep), mask.certain, Join::kDifference);
+  mask.certain = extract(parts, keep_certain);
 }
 
 image::LabelVolume compose_labels(const image::Geometry& geometry,

@@ -55,10 +55,12 @@ struct MergedMask {
                                       const ObjectPlan& plan,
                                       Merge merge);
 
-/// Keeps the largest 26-connected part of the certain voxels (ties: the one met first in z, y, x
-/// order), and the uncertain voxels that are connected to it through certain or uncertain ones.
-/// Without certain voxels: the largest part of the uncertain ones.
-void keep_largest(MergedMask& mask);
+/// What `components` largest keeps of one object: the largest 26-connected part of the certain
+/// voxels (ties: the one met first in z, y, x order) and every part that holds a positive one of
+/// the object's `points`; and the uncertain voxels that are connected to a kept part through
+/// certain or uncertain ones. A point on an uncertain voxel keeps all that is connected to it.
+/// Without certain voxels: the same of the uncertain ones.
+void keep_largest(MergedMask& mask, const std::vector<PointPrompt>& points);
 
 /// One object ready to be written.
 struct MergedObject {

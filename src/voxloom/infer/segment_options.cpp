@@ -43,10 +43,12 @@ void SegmentOptions::visit(OptionList& list) {
               {"intersection", "union"},
               "Two-ended runs: keep voxels that both passes found (others become 'uncertain'), or "
               "voxels of either pass.");
-  list.choice("--components",
-              components,
-              {"largest", "all"},
-              "Keep the largest 26-connected part of each object, or all parts.");
+  list.choice(
+      "--components",
+      components,
+      {"largest", "all"},
+      "Keep the largest 26-connected part of each object and those with a positive point, or all "
+      "parts.");
   list.option("--clip-box",
               clip_box,
               "Write nothing outside the box of the prompts on the slices that it spans.");
@@ -139,7 +141,7 @@ void RuntimeOptions::visit(OptionList& list) {
       .with_choices({"auto", "f32", "bf16"});
   list.option("--feature-cache-mb",
               feature_cache_mb,
-              "Memory for slice features in MB; more spill to a temporary file.")
+              "Memory for slice features of a model in MB; more spill to a temporary file.")
       .with_range(16, 1 << 20)
       .as_speed_only();
 }

@@ -51,7 +51,7 @@ struct RuntimeOptions {
   std::string device = "cpu";
   std::string engine = "auto";     ///< auto, torch or openvino.
   std::string precision = "auto";  ///< auto, f32 or bf16.
-  int64_t feature_cache_mb = 64;   ///< Slice features kept in memory; the rest spills to a file.
+  int64_t feature_cache_mb = 64;   ///< Slice features a model keeps in memory; the rest spills.
 
   void visit(OptionList& list);
   void validate() const;
@@ -60,7 +60,7 @@ struct RuntimeOptions {
 /// What is known about a finished run; written to the JSON sidecar.
 struct SegmentReport {
   std::string model, engine, precision, device;
-  int64_t slices_encoded = 0;  ///< Encoder calls of this run (0 for a further click).
+  int64_t slices_encoded = 0;  ///< Encoder calls of this run (0 where features are there).
   int64_t slices_tracked = 0;
   std::vector<std::pair<std::string, double>> times_s;  ///< Stage name, seconds.
   std::vector<std::string> notes;                       ///< Warnings a person should read.
@@ -111,7 +111,8 @@ class Segmenter {
   virtual ~Segmenter() = default;
   [[nodiscard]] virtual std::string name() const = 0;
   [[nodiscard]] virtual std::string description() const = 0;
-  /// Starts a session; the source is read on demand and must stay unchanged.
+  /// Starts a session; the source is read on demand and must stay unchanged. Sessions of the same
+  /// source share what a network made of its slices, as long as one of them has it.
   [[nodiscard]] virtual std::unique_ptr<SegmentSession> open(
       std::shared_ptr<image::VolumeSource> volume) = 0;
 };

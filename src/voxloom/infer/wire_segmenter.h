@@ -21,6 +21,13 @@ struct WireModelInfo {
   bool bright_object = false;        ///< Trained on objects brighter than their surroundings.
 };
 
+/// How often a frame is looked at.
+enum class TestAugmentation {
+  kNone,    ///< Once: live video.
+  kMirror,  ///< Four times, mirrored along x and y; probabilities are averaged.
+  kAll,     ///< Eight times, with quarter turns too.
+};
+
 /// A network that finds thin devices in X-ray frames. Not thread-safe.
 class WireSegmenter {
  public:
@@ -37,6 +44,7 @@ class WireSegmenter {
 /// `model`: name or folder of a package of the task `wire`; opens the ML library. Throws kNotFound,
 /// kDataCorrupt, kInvalidArgument for a package of another task.
 [[nodiscard]] std::unique_ptr<WireSegmenter> make_wire_segmenter(const std::string& model,
-                                                                 const RuntimeOptions& runtime);
+                                                                 const RuntimeOptions& runtime,
+                                                                 TestAugmentation augmentation);
 
 }  // namespace voxloom::infer

@@ -12,12 +12,11 @@
 
 #include "voxloom/core/options.h"
 #include "voxloom/image/frame.h"
+#include "voxloom/infer/wire_paths.h"
 #include "voxloom/infer/wire_segmenter.h"
+#include "voxloom/infer/wire_tip.h"
 
 namespace voxloom::infer {
-
-/// A position in pixels of the frame: (x, y), pixel centres at whole numbers.
-using Point2 = std::array<double, 2>;
 
 /// What the tracker knows about the wire at a frame.
 enum class WireState {
@@ -26,20 +25,6 @@ enum class WireState {
   kLost,       ///< Not seen for too long, or never.
 };
 [[nodiscard]] const char* wire_state_name(WireState state);
-
-/// A stretch of the centre line that the network did not see and the tracker joined: points
-/// [first, last] of WireResult::centerline.
-struct WireGap {
-  size_t first = 0, last = 0;
-  double length_px = 0.0;
-};
-
-/// The end of the wire.
-struct WireTip {
-  Point2 position{};        ///< px.
-  Point2 direction{};       ///< Unit vector, out of the wire.
-  double confidence = 0.0;  ///< Mean probability of the last 15 px.
-};
 
 /// What is found in one frame.
 struct WireResult {
@@ -56,7 +41,7 @@ struct WireResult {
   std::vector<Point2> centerline;    ///< The main wire's: centerlines[0], or the predicted one.
   std::vector<double> spline_knots;  ///< Cubic B-spline of `centerline`.
   std::vector<Point2> spline_coefficients;
-  std::vector<WireGap> gaps;
+  std::vector<PathGap> gaps;  ///< Of `centerline`: joined by the tracker, not seen.
   std::optional<WireTip> tip;
   double length_px = 0.0;
   double min_curvature_radius_px = 0.0;

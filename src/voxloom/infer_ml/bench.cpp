@@ -97,7 +97,8 @@ ordered_json bench_segment(const std::string& package,
   infer::SegmentReport report;
   progress.begin("bench segment", kRepeats);
   for (int repeat = 0; repeat < kRepeats; ++repeat) {
-    const auto session = open_sam2_session(network, volume, runtime);
+    // A segmenter of its own: features of the repeat before would be found again.
+    const auto session = make_sam2_segmenter(network, runtime)->open(volume);
     infer::ObjectPrompt box;
     box.boxes = {{{180, 185, kDepth / 2}, {320, 295, kDepth / 2}}};
     session->set_prompts({box});

@@ -4,6 +4,7 @@
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
+#include <limits>
 #include <string>
 
 #include <fcntl.h>
@@ -48,12 +49,12 @@ FeatureStore::~FeatureStore() {
   if (fd_ >= 0) ::close(fd_);
 }
 
-bool FeatureStore::contains(int64_t z) const {
-  return entries_.count(z) != 0;
+bool FeatureStore::contains(const SliceKey& key) const {
+  return entries_.count(key) != 0;
 }
 
-void FeatureStore::put(int64_t z, const FeatureMaps& maps) {
-  if (contains(z)) return;
+void FeatureStore::put(const SliceKey& key, const FeatureMaps& maps) {
+  if (contains(key)) return;
   Entry entry;
   int64_t bytes = 0;
   for (size_t i = 0; i < maps.size(); ++i) {
@@ -66,22 +67,24 @@ void FeatureStore::put(int64_t z, const FeatureMaps& maps) {
     VOXLOOM_CHECK(entry.maps[i].sizes() == at::IntArrayRef(shapes_[i]),
                   ErrorCode::kInternal,
                   "feature cache: slice {} has maps of another shape",
-                  z);
+                  key.z);
   }
   slice_bytes_ = bytes;
-  recent_.push_front(z);
+  recent_.push_front(key);
   entry.recent = recent_.begin();
   ++resident_;
-  entries_.emplace(z, std::move(entry));
+  entries_.emplace(key, std::move(entry));
   make_room();
 }
 
-FeatureMaps FeatureStore::get(int64_t z) {
-  const auto found = entries_.find(z);
-  VOXLOOM_CHECK(
-      found != entries_.end(), ErrorCode::kInternal, "feature cache: slice {} was not encoded", z);
+FeatureMaps FeatureStore::get(const SliceKey& key) {
+  const auto found = entries_.find(key);
+  VOXLOOM_CHECK(found != entries_.end(),
+                ErrorCode::kInternal,
+                "feature cache: slice {} was not encoded",
+                key.z);
   Entry& entry = found->second;
-  touch(z, entry);
+  touch(key, entry);
   FeatureMaps maps = entry.maps;
   for (auto& map : maps) {
     if (map.defined()) map = map.to(at::kFloat);
@@ -90,15 +93,35 @@ FeatureMaps FeatureStore::get(int64_t z) {
   return maps;
 }
 
-void FeatureStore::touch(int64_t z, Entry& entry) {
-  const bool in_memory =
-      std::any_of(entry.maps.begin(), entry.maps.end(), [](const auto& m) { return m.defined(); });
-  if (in_memory) {
+void FeatureStore::erase_set(int64_t set) {
+  auto entry = entries_.lower_bound({set, std::numeric_limits<int64_t>::min()});
+  while (entry != entries_.end() && entry->first.set == set) {
+    if (in_memory(entry->second)) {
+      recent_.erase(entry->second.recent);
+      --resident_;
+    }
+    if (entry->second.slot >= 0) free_slots_.push_back(entry->second.slot);
+    entry = entries_.erase(entry);
+  }
+  if (slots_ == 0 || spilled_slices() > 0) return;
+  // A failure only leaves the space taken until slots are written again.
+  static_cast<void>(::ftruncate(fd_, 0) == 0);
+  slots_ = 0;
+  free_slots_.clear();
+}
+
+bool FeatureStore::in_memory(const Entry& entry) {
+  return std::any_of(
+      entry.maps.begin(), entry.maps.end(), [](const auto& m) { return m.defined(); });
+}
+
+void FeatureStore::touch(const SliceKey& key, Entry& entry) {
+  if (in_memory(entry)) {
     recent_.splice(recent_.begin(), recent_, entry.recent);
     return;
   }
   read(entry);
-  recent_.push_front(z);
+  recent_.push_front(key);
   entry.recent = recent_.begin();
   ++resident_;
 }
@@ -132,7 +155,8 @@ void FeatureStore::open_file() {
 
 void FeatureStore::write(Entry& entry) {
   open_file();
-  int64_t offset = spilled_ * slice_bytes_;
+  const int64_t slot = free_slots_.empty() ? slots_ : free_slots_.back();
+  int64_t offset = slot * slice_bytes_;
   for (const auto& map : entry.maps) {
     if (!map.defined()) continue;
     const auto bytes = static_cast<int64_t>(map.nbytes());
@@ -145,7 +169,12 @@ void FeatureStore::write(Entry& entry) {
         "written");
     offset += bytes;
   }
-  entry.slot = spilled_++;
+  entry.slot = slot;
+  if (free_slots_.empty()) {
+    ++slots_;
+  } else {
+    free_slots_.pop_back();
+  }
 }
 
 void FeatureStore::read(Entry& entry) {

@@ -1,9 +1,10 @@
 #pragma once
 
 #include <array>
+#include <compare>
 #include <cstdint>
 #include <list>
-#include <unordered_map>
+#include <map>
 #include <vector>
 
 #include <ATen/core/Tensor.h>
@@ -14,11 +15,17 @@ namespace voxloom::infer_ml {
 /// undefined tensors.
 using FeatureMaps = std::array<at::Tensor, 3>;
 
-/// Feature maps of slices, encoded once and read by every pass, click and object.
+/// A slice of one image under one window: `set` stands for the two.
+struct SliceKey {
+  int64_t set = 0, z = 0;
+  auto operator<=>(const SliceKey&) const = default;
+};
+
+/// Feature maps of slices of any number of images, all made by one network.
 ///
-/// The maps used last stay in memory within a budget; all others lie in an unlinked temporary file
-/// ($TMPDIR, else /var/tmp) that is read and written, never mapped, so that resident memory stays
-/// the same whatever the depth of the volume. Not thread-safe.
+/// The maps used last stay in memory within a budget over all images; all others lie in an unlinked
+/// temporary file ($TMPDIR, else /var/tmp) that is read and written, never mapped, so that resident
+/// memory stays the same whatever the depth and number of the volumes. Not thread-safe.
 class FeatureStore {
  public:
   /// half: keep the maps as bfloat16 (a run in bf16 loses nothing that its encoder had).
@@ -27,24 +34,31 @@ class FeatureStore {
   FeatureStore(const FeatureStore&) = delete;
   FeatureStore& operator=(const FeatureStore&) = delete;
 
-  [[nodiscard]] bool contains(int64_t z) const;
+  [[nodiscard]] bool contains(const SliceKey& key) const;
   /// All slices must have maps of the same shapes.
   /// Throws kUnavailable naming the folder when the spill file can't be written (disk full).
-  void put(int64_t z, const FeatureMaps& maps);
-  /// As float32. Throws kInternal when slice z was never put.
-  [[nodiscard]] FeatureMaps get(int64_t z);
+  void put(const SliceKey& key, const FeatureMaps& maps);
+  /// As float32. Throws kInternal when the slice was never put.
+  [[nodiscard]] FeatureMaps get(const SliceKey& key);
+  /// Drops all slices of a set. Their places in the file are used again; an unused file is emptied.
+  void erase_set(int64_t set);
 
   [[nodiscard]] int64_t slices() const { return static_cast<int64_t>(entries_.size()); }
-  [[nodiscard]] int64_t spilled_slices() const { return spilled_; }
+  [[nodiscard]] int64_t spilled_slices() const {  ///< Slices that lie in the file.
+    return slots_ - static_cast<int64_t>(free_slots_.size());
+  }
+  [[nodiscard]] int64_t resident_bytes() const { return resident_ * slice_bytes_; }
+  [[nodiscard]] int64_t file_bytes() const { return slots_ * slice_bytes_; }
 
  private:
   struct Entry {
     FeatureMaps maps;   ///< Undefined when only on disk.
     int64_t slot = -1;  ///< Place in the spill file, -1: not written yet.
-    std::list<int64_t>::iterator recent;
+    std::list<SliceKey>::iterator recent;
   };
 
-  void touch(int64_t z, Entry& entry);
+  static bool in_memory(const Entry& entry);
+  void touch(const SliceKey& key, Entry& entry);
   void make_room();
   void write(Entry& entry);
   void read(Entry& entry);
@@ -52,10 +66,12 @@ class FeatureStore {
 
   int64_t budget_bytes_;
   bool half_;
-  int64_t slice_bytes_ = 0, resident_ = 0, spilled_ = 0;
+  int64_t slice_bytes_ = 0, resident_ = 0;
+  int64_t slots_ = 0;                ///< Places of the file, used or free.
+  std::vector<int64_t> free_slots_;  ///< Left by erased slices.
   std::array<std::vector<int64_t>, 3> shapes_;
-  std::unordered_map<int64_t, Entry> entries_;
-  std::list<int64_t> recent_;  ///< Slices with maps in memory, last used first.
+  std::map<SliceKey, Entry> entries_;
+  std::list<SliceKey> recent_;  ///< Slices with maps in memory, last used first.
   int fd_ = -1;
 };
 

@@ -32,13 +32,8 @@ void prepare_encoder(Sam2Network& network,
                      bool bf16_gate_passed,
                      const infer::RuntimeOptions& runtime);
 
-/// Starts a session on a loaded network.
-[[nodiscard]] std::unique_ptr<infer::SegmentSession> open_sam2_session(
-    std::shared_ptr<Sam2Network> network,
-    std::shared_ptr<image::VolumeSource> volume,
-    const infer::RuntimeOptions& runtime);
-
-/// The segmenter of a package.
+/// The segmenter of a package. Its sessions share the features of an image's slices
+/// (feature_pool.h) within runtime.feature_cache_mb of memory.
 [[nodiscard]] std::unique_ptr<infer::Segmenter> make_sam2_segmenter(
     std::shared_ptr<Sam2Network> network, const infer::RuntimeOptions& runtime);
 

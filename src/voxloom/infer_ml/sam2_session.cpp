@@ -1,6 +1,6 @@
 // One volume being annotated with a SAM 2 family network. The main flow is run(): per object the
 // plan of DESIGN section 5, the passes that changed, then merging. Features of a slice are made
-// once and shared by both directions, all clicks and all objects.
+// once and shared by both directions, all clicks, all objects and all sessions of the image.
 #include <algorithm>
 #include <chrono>
 #include <cstring>
@@ -11,7 +11,7 @@
 #include "voxloom/infer/merge.h"
 #include "voxloom/infer/prompt_parse.h"
 #include "voxloom/infer/prompt_plan.h"
-#include "voxloom/infer_ml/feature_store.h"
+#include "voxloom/infer_ml/feature_pool.h"
 #include "voxloom/infer_ml/sam2_network.h"
 #include "voxloom/infer_ml/slice_reader.h"
 #include "voxloom/infer_ml/slice_scores.h"
@@ -41,9 +41,13 @@ struct FinishedPasses {
 class Sam2Session final : public infer::SegmentSession {
  public:
   Sam2Session(std::shared_ptr<Sam2Network> network,
+              std::shared_ptr<FeaturePool> pool,
               std::shared_ptr<image::VolumeSource> volume,
-              const infer::RuntimeOptions& runtime)
-      : network_(std::move(network)), volume_(std::move(volume)), runtime_(runtime) {}
+              std::string device)
+      : network_(std::move(network)),
+        pool_(std::move(pool)),
+        volume_(std::move(volume)),
+        device_(std::move(device)) {}
 
   void set_prompts(const std::vector<infer::ObjectPrompt>& objects) override {
     infer::validate_prompts(objects, volume_->geometry());
@@ -130,26 +134,22 @@ class Sam2Session final : public infer::SegmentSession {
  private:
   /// Works out the window; true when it changed, so that features made before don't count.
   bool prepare(const std::string& window) {
-    if (reader_ && window == window_) return false;
-    const auto grey_map = image::resolve_window(*volume_, image::parse_window(window));
+    if (features_ && window == window_) return false;
+    auto features = pool_->open(volume_, window);
+    reader_.emplace(volume_, features->grey_map(), network_->model->options.image_size);
+    features_ = std::move(features);
     window_ = window;
-    grey_map_ = grey_map;
-    const int64_t image_size = network_->model->options.image_size;
-    reader_.emplace(volume_, grey_map, image_size);
-    const bool half = network_->encoder->precision() == engine::Precision::kBf16;
-    features_.emplace(runtime_.feature_cache_mb << 20, half);
     return true;
   }
 
   sam2::SliceFeatures features(int64_t z) {
-    if (!features_->contains(z)) {
+    const auto maps = features_->get(z, [&]() -> FeatureMaps {
       const auto start = Clock::now();
       const auto made = network_->encoder->encode(reader_->read(z));
-      features_->put(z, {made.f0, made.f1, made.f2});
       ++encoded_;
       encode_seconds_ += seconds_since(start);
-    }
-    const auto maps = features_->get(z);
+      return {made.f0, made.f1, made.f2};
+    });
     return {maps[0], maps[1], maps[2]};
   }
 
@@ -268,7 +268,9 @@ class Sam2Session final : public infer::SegmentSession {
     for (const auto& result : finished.results) passes.push_back(&result);
     infer::MergedObject merged{
         object.name, object.value, infer::merge_passes(passes, finished.plan, options.merge)};
-    if (options.components == infer::Components::kLargest) infer::keep_largest(merged.mask);
+    if (options.components == infer::Components::kLargest) {
+      infer::keep_largest(merged.mask, object.points);
+    }
     if (merged.mask.certain.empty()) {
       report.notes.push_back("object '" + object.name +
                              "': no voxel was found; add a click or choose another --window");
@@ -280,25 +282,26 @@ class Sam2Session final : public infer::SegmentSession {
     report.model = network_->name;
     report.engine = engine::engine_name(network_->encoder->engine());
     report.precision = engine::precision_name(network_->encoder->precision());
-    report.device = runtime_.device;
+    report.device = device_;
     report.slices_encoded = encoded_;
     report.slices_tracked = tracked_;
-    report.notes.push_back(format(
-        "window {}: {:g} to {:g}", grey_map_.name, grey_map_.window.lo, grey_map_.window.hi));
-    if (grey_map_.flat()) {
+    const auto& grey_map = features_->grey_map();
+    report.notes.push_back(
+        format("window {}: {:g} to {:g}", grey_map.name, grey_map.window.lo, grey_map.window.hi));
+    if (grey_map.flat()) {
       report.notes.push_back("the window leaves no contrast; choose another --window");
     }
   }
 
   std::shared_ptr<Sam2Network> network_;
+  std::shared_ptr<FeaturePool> pool_;
   std::shared_ptr<image::VolumeSource> volume_;
-  infer::RuntimeOptions runtime_;
+  std::string device_;
   infer::SegmentOptions options_;  ///< Of the last run.
   std::vector<infer::ObjectPrompt> objects_;
   std::string window_;
-  image::GreyMap grey_map_;
   std::optional<SliceReader> reader_;
-  std::optional<FeatureStore> features_;
+  std::shared_ptr<ImageFeatures> features_;  ///< Of window_.
   std::vector<FinishedPasses> finished_;
   int64_t encoded_ = 0, tracked_ = 0;
   double encode_seconds_ = 0.0;
@@ -307,7 +310,7 @@ class Sam2Session final : public infer::SegmentSession {
 class Sam2Segmenter final : public infer::Segmenter {
  public:
   Sam2Segmenter(std::shared_ptr<Sam2Network> network, const infer::RuntimeOptions& runtime)
-      : network_(std::move(network)), runtime_(runtime) {}
+      : network_(std::move(network)), pool_(make_pool(*network_, runtime)), runtime_(runtime) {}
 
   std::string name() const override { return network_->name; }
   std::string description() const override {
@@ -315,22 +318,22 @@ class Sam2Segmenter final : public infer::Segmenter {
   }
   std::unique_ptr<infer::SegmentSession> open(
       std::shared_ptr<image::VolumeSource> volume) override {
-    return open_sam2_session(network_, std::move(volume), runtime_);
+    return std::make_unique<Sam2Session>(network_, pool_, std::move(volume), runtime_.device);
   }
 
  private:
+  static std::shared_ptr<FeaturePool> make_pool(const Sam2Network& network,
+                                                const infer::RuntimeOptions& runtime) {
+    const bool half = network.encoder->precision() == engine::Precision::kBf16;
+    return FeaturePool::make(runtime.feature_cache_mb << 20, half);
+  }
+
   std::shared_ptr<Sam2Network> network_;
+  std::shared_ptr<FeaturePool> pool_;
   infer::RuntimeOptions runtime_;
 };
 
 }  // namespace
-
-std::unique_ptr<infer::SegmentSession> open_sam2_session(
-    std::shared_ptr<Sam2Network> network,
-    std::shared_ptr<image::VolumeSource> volume,
-    const infer::RuntimeOptions& runtime) {
-  return std::make_unique<Sam2Session>(std::move(network), std::move(volume), runtime);
-}
 
 std::unique_ptr<infer::Segmenter> make_sam2_segmenter(std::shared_ptr<Sam2Network> network,
                                                       const infer::RuntimeOptions& runtime) {

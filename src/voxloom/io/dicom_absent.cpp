@@ -2,6 +2,7 @@
 #include "voxloom/core/error.h"
 #include "voxloom/io/dicom_seg.h"
 #include "voxloom/io/dicom_series.h"
+#include "voxloom/io/dicom_xa.h"
 
 namespace voxloom::io {
 namespace {
@@ -20,6 +21,10 @@ std::vector<SeriesInfo> list_series(const std::filesystem::path& path) {
 
 std::unique_ptr<image::VolumeSource> open_dicom_series(const std::filesystem::path& path,
                                                        const std::string&) {
+  refuse(path);
+}
+
+XaInfo read_xa_info(const std::filesystem::path& path) {
   refuse(path);
 }
 

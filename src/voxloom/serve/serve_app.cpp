@@ -57,6 +57,7 @@ struct ServeApp::Impl {
   std::unique_ptr<UploadCache> uploads;
   std::unique_ptr<VolumeFiles> volume_files;
   std::unique_ptr<InferService> infer;
+  std::string scoring_name;  ///< The model that scores images.
   std::shared_ptr<Scorer> scorer;
   std::unique_ptr<Sampler> sampler;
   Services services;
@@ -85,7 +86,8 @@ ServeApp::Impl::Impl(const ServeOptions& given) : options(given), state(options)
                           .memory_mb = options.memory_mb,
                           .on_progress = [this](const InferProgress& p) { progress.publish(p); }});
 
-  const ServedModel& scoring_model = infer->models().front();
+  const ServedModel scoring_model = infer->models().front();
+  scoring_name = scoring_model.name;
   ScorerOptions scores;
   scores.cache_file = store.own_folder / "scores.jsonl";
   // Scores of other weights are stale.
@@ -94,6 +96,7 @@ ServeApp::Impl::Impl(const ServeOptions& given) : options(given), state(options)
     scores.model +=
         " " + weights::find_package(scoring_model.package).info.weights_sha256.substr(0, 12);
   }
+  scores.busy = [this] { return infer->find(scoring_name) == nullptr; };  // weights put aside
   scorer = std::make_shared<Scorer>(
       store.datastore,
       scores,
@@ -116,7 +119,6 @@ ServeApp::Impl::Impl(const ServeOptions& given) : options(given), state(options)
   services.uploads = uploads.get();
   services.volume_files = volume_files.get();
   services.sampler = sampler.get();
-  services.given_models = options.models;
   services.runtime = options.runtime;
   services.program = fs::read_symlink("/proc/self/exe");
   services.scratch = state.scratch;
@@ -221,7 +223,7 @@ std::optional<ImageScores> ServeApp::Impl::score(const std::string& id,
                                                  const CancelToken& stop) {
   InferTask task = datastore_task(services, id, stop);
   task.client = "scorer";
-  task.model = infer->models().front().name;
+  task.model = scoring_name;  // scores are of one model, whatever is served
   std::optional<ImageScores> scores;
   infer->run_in_background(task,
                            [&](infer::Segmenter& model,

@@ -13,8 +13,8 @@
 
 #include "voxloom/core/error.h"
 #include "voxloom/core/sha256.h"
+#include "voxloom/core/yaml_text.h"
 #include "voxloom/weights/safetensors.h"
-#include "voxloom/weights/yaml_text.h"
 
 namespace voxloom::weights {
 namespace {
@@ -287,7 +287,9 @@ std::vector<Package> list_packages(const std::vector<fs::path>& folders,
     std::error_code error;
     for (fs::directory_iterator it(folder, error), end; !error && it != end; it.increment(error)) {
       const std::string name = it->path().filename().string();
-      if (!name.starts_with('.') && is_package_folder(it->path())) inside.push_back(it->path());
+      // What a server put aside is no package any more.
+      if (name.starts_with('.') || name.ends_with(".deleted")) continue;
+      if (is_package_folder(it->path())) inside.push_back(it->path());
     }
     std::sort(inside.begin(), inside.end());
     for (const fs::path& path : inside) {

@@ -122,7 +122,8 @@ struct BrokenPackage {
 };
 
 /// Every valid package directly inside `folders`, in their order, then by name. Others are left
-/// out and, with `broken`, reported there.
+/// out and, with `broken`, reported there. Hidden folders, and those that a server put aside
+/// (NAME.TIME.deleted), are no packages.
 [[nodiscard]] std::vector<Package> list_packages(
     const std::vector<std::filesystem::path>& folders = package_folders(),
     std::vector<BrokenPackage>* broken = nullptr);

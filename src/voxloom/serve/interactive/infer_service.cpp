@@ -9,6 +9,7 @@
 #include <deque>
 #include <exception>
 #include <mutex>
+#include <set>
 #include <thread>
 
 #include <sys/resource.h>
@@ -184,6 +185,17 @@ struct InferService::Impl {
     }
   }
 
+  [[nodiscard]] bool is_withdrawn(const ServedModel& model) const {
+    return withdrawn.count(model.package) != 0;
+  }
+
+  /// Drops the loaded model before the next task.
+  void reload(const ServedModel& model) {
+    ++models_revision;
+    forgotten_packages.push_back(model.package);
+    changed.notify_one();
+  }
+
   /// Whatever nobody waits for makes room.
   void preempt() {
     if (ahead_running) ahead_stop.cancel();
@@ -234,6 +246,7 @@ struct InferService::Impl {
 
   void work_off(Ticket& ticket, const TicketPtr& shared, std::unique_lock<std::mutex>& lock) {
     running = shared;
+    const bool gone = is_withdrawn(*ticket.model);
     lock.unlock();
     std::optional<SessionPool::Origin> origin;
     std::exception_ptr error;
@@ -242,6 +255,8 @@ struct InferService::Impl {
       ServiceProgress progress(options.on_progress, ticket.task);
       const std::chrono::duration<double> waited = Clock::now() - ticket.queued;
       ticket.stop.check();
+      VOXLOOM_CHECK(
+          !gone, ErrorCode::kNotFound, "model '{}': its weights were removed", ticket.model->name);
       if (ticket.work) {
         const auto image = pool.image(ticket.task.image_key, ticket.task.open);
         ticket.work(pool.segmenter(ticket.model->package), image, ticket.stop);
@@ -303,6 +318,8 @@ struct InferService::Impl {
   bool ahead_running = false;
   CancelToken ahead_stop;
   std::vector<std::string> forgotten, forgotten_packages;
+  std::set<std::string> withdrawn;  ///< Packages whose weights were put aside.
+  uint64_t models_revision = 0;
   InferStats stats;
   int64_t callers = 0;
   bool closing = false;
@@ -315,15 +332,32 @@ InferService::InferService(std::vector<ServedModel> models, InferServiceOptions 
 
 InferService::~InferService() = default;
 
-const std::vector<ServedModel>& InferService::models() const {
-  return impl_->models;
+std::vector<ServedModel> InferService::models() const {
+  const std::lock_guard lock(impl_->mutex);
+  std::vector<ServedModel> present;
+  for (const auto& model : impl_->models) {
+    if (!impl_->is_withdrawn(model)) present.push_back(model);
+  }
+  return present;
 }
 
-const ServedModel* InferService::find(std::string_view name) const {
+const ServedModel* InferService::find_known(std::string_view name) const {
   for (const auto& model : impl_->models) {
     if (model.name == name) return &model;
   }
   return nullptr;
+}
+
+const ServedModel* InferService::find(std::string_view name) const {
+  const ServedModel* model = find_known(name);
+  if (model == nullptr) return nullptr;
+  const std::lock_guard lock(impl_->mutex);
+  return impl_->is_withdrawn(*model) ? nullptr : model;
+}
+
+uint64_t InferService::models_revision() const {
+  const std::lock_guard lock(impl_->mutex);
+  return impl_->models_revision;
 }
 
 namespace {
@@ -334,6 +368,12 @@ const ServedModel& must_find(const InferService& service, const std::string& nam
   std::string known;
   for (const auto& served : service.models()) known += (known.empty() ? "" : ", ") + served.name;
   throw Error(ErrorCode::kNotFound, format("model: must be one of {}, got an unknown name", known));
+}
+
+const ServedModel& must_know(const InferService& service, const std::string& name) {
+  const auto* const model = service.find_known(name);
+  VOXLOOM_CHECK(model != nullptr, ErrorCode::kNotFound, "model: must be served, got '{}'", name);
+  return *model;
 }
 
 }  // namespace
@@ -399,11 +439,20 @@ void InferService::forget(const std::string& image_key) {
   impl.changed.notify_one();
 }
 
-void InferService::forget_model(const std::string& name) {
-  const ServedModel& model = must_find(*this, name);
+void InferService::withdraw_model(const std::string& name) {
+  const ServedModel& model = must_know(*this, name);
+  auto& impl = *impl_;
+  const std::lock_guard lock(impl.mutex);
+  impl.withdrawn.insert(model.package);
+  std::erase_if(impl.ahead, [&](const Ahead& a) { return a.model->package == model.package; });
+  impl.reload(model);
+}
+
+void InferService::renew_model(const std::string& name) {
+  const ServedModel& model = must_know(*this, name);
   const std::lock_guard lock(impl_->mutex);
-  impl_->forgotten_packages.push_back(model.package);
-  impl_->changed.notify_one();
+  impl_->withdrawn.erase(model.package);
+  impl_->reload(model);
 }
 
 InferStats InferService::stats() const {

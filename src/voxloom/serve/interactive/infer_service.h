@@ -22,6 +22,7 @@ using Json = nlohmann::ordered_json;
 struct ServedModel {
   std::string name;     ///< "SAM", "geodesic"
   std::string package;  ///< Folder or name of a model package, or "geodesic".
+  std::string variant;  ///< The network's, of a package; else empty.
   std::string description;
   std::string type = "deepedit";
   int dimension = 3;
@@ -83,8 +84,14 @@ class InferService {
   InferService(const InferService&) = delete;
   InferService& operator=(const InferService&) = delete;
 
-  [[nodiscard]] const std::vector<ServedModel>& models() const;
+  /// The models that can be used now: all but the withdrawn ones, in their order.
+  [[nodiscard]] std::vector<ServedModel> models() const;
+  /// Null when there is no model of that name, or it is withdrawn. Lives as long as the service.
   [[nodiscard]] const ServedModel* find(std::string_view name) const;
+  /// A model of the start of the service, withdrawn or not.
+  [[nodiscard]] const ServedModel* find_known(std::string_view name) const;
+  /// Another number whenever models() may have changed.
+  [[nodiscard]] uint64_t models_revision() const;
 
   /// Blocks until the mask is written. A newer task of the same client, model and image cancels
   /// the older one between slices (kCancelled there). A label or prompt key that the model does
@@ -110,8 +117,12 @@ class InferService {
   /// Drops the open volume and the sessions of an image that was removed or replaced. Takes effect
   /// before the next task runs.
   void forget(const std::string& image_key);
-  /// Drops a loaded model and its sessions: the next task loads the package anew.
-  void forget_model(const std::string& name);
+  /// The weights of a model were put aside: it and every model of the same package is unknown from
+  /// now on, also to what waits; what runs ends as it would. Throws kNotFound.
+  void withdraw_model(const std::string& name);
+  /// The weights of a model are there, perhaps others than before: the next task loads the package
+  /// anew. Brings back a withdrawn one. Throws kNotFound.
+  void renew_model(const std::string& name);
 
   [[nodiscard]] InferStats stats() const;
 

@@ -62,9 +62,11 @@ ServedModel geodesic_model(std::string name) {
 }
 
 ServedModel package_model(std::string name, const weights::Package& package) {
-  return make_model(std::move(name),
-                    package.folder.string(),
-                    format("Interactive 3-D segmentation, {}", package.info.variant));
+  ServedModel model = make_model(std::move(name),
+                                 package.folder.string(),
+                                 format("Interactive 3-D segmentation, {}", package.info.variant));
+  model.variant = package.info.variant;
+  return model;
 }
 
 }  // namespace

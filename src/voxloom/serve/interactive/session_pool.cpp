@@ -1,6 +1,7 @@
 #include "voxloom/serve/interactive/session_pool.h"
 
 #include <algorithm>
+#include <set>
 
 #include "voxloom/core/error.h"
 #include "voxloom/serve/interactive/cached_source.h"
@@ -22,14 +23,23 @@ SessionPool::SessionPool(int64_t budget_bytes, int64_t feature_bytes, MakeSegmen
       make_segmenter_(std::move(make_segmenter)) {}
 
 int64_t SessionPool::bytes() const {
-  int64_t sum = 0;
+  return bytes_with("");
+}
+
+int64_t SessionPool::bytes_with(const std::string& package) const {
+  std::set<std::string> networks;
+  for (const auto& session : sessions_) networks.insert(session.package);
+  networks.insert(package);
+  networks.erase("");
+  networks.erase("geodesic");
+  int64_t sum = feature_bytes_ * static_cast<int64_t>(networks.size());
   for (const auto& [key, open] : images_) sum += open.bytes;
   for (const auto& session : sessions_) sum += session.bytes;
   return sum;
 }
 
 int64_t SessionPool::session_bytes(const std::string& package, const image::Geometry& g) const {
-  if (package != "geodesic") return kSessionBytes + feature_bytes_;
+  if (package != "geodesic") return kSessionBytes;
   return kSessionBytes + kGeodesicVoxelBytes * std::min(g.voxel_count(), kGeodesicMostVoxels);
 }
 
@@ -51,7 +61,7 @@ std::shared_ptr<image::VolumeSource> SessionPool::image(const std::string& image
   auto found = images_.find(image);
   if (found == images_.end()) {
     auto opened = open_image(open);
-    make_room(opened.bytes, image, false);
+    make_room(opened.bytes, "", image, false);
     found = images_.emplace(image, std::move(opened)).first;
   }
   found->second.used = ++clock_;
@@ -89,7 +99,7 @@ SessionPool::Found SessionPool::session(const SessionKey& key, const std::string
   session.key = key;
   session.package = package;
   session.bytes = session_bytes(package, source->geometry());
-  make_room(session.bytes, key.image, false);
+  make_room(session.bytes, package, key.image, false);
   session.session = model.open(source);
   session.used = ++clock_;
   sessions_.push_back(std::move(session));
@@ -111,7 +121,7 @@ infer::SegmentSession* SessionPool::warm_session(const std::string& image,
   session.package = package;
   session.spare = true;
   session.bytes = session_bytes(package, opened.source->geometry());
-  if (!make_room(fresh + session.bytes, image, true)) return nullptr;
+  if (!make_room(fresh + session.bytes, package, image, true)) return nullptr;
   session.session = segmenter(package).open(opened.source);
   opened.used = session.used = ++clock_;
   images_.insert_or_assign(image, std::move(opened));
@@ -151,8 +161,11 @@ bool SessionPool::is_latest(const Session& session) const {
          });
 }
 
-bool SessionPool::make_room(int64_t more, const std::string& busy, bool gently) {
-  while (bytes() + more > budget_bytes_) {
+bool SessionPool::make_room(int64_t more,
+                            const std::string& package,
+                            const std::string& busy,
+                            bool gently) {
+  while (bytes_with(package) + more > budget_bytes_) {
     // Volumes go when no session needs them; those of the sessions dropped here are next.
     auto oldest_image = images_.end();
     for (auto it = images_.begin(); it != images_.end(); ++it) {

@@ -18,9 +18,11 @@ struct SessionKey {
 };
 
 /// Open volumes, loaded models and the sessions on them, within a memory budget. Sessions of one
-/// image share one volume; sessions of one package share one model. What was unused longest goes
-/// first; what is in use stays even where it is larger than the budget alone. A volume of more
-/// than half the budget is not kept in memory but read from its file, slab by slab.
+/// image share one volume; sessions of one package share one model and, on one image, the features
+/// of its slices: a session made ahead, another label and another client encode nothing twice. What
+/// was unused longest goes first; what is in use stays even where it is larger than the budget
+/// alone. A volume of more than half the budget is not kept in memory but read from its file, slab
+/// by slab.
 ///
 /// Not thread-safe: it belongs to the compute thread, as the models and volumes in it do.
 class SessionPool {
@@ -28,7 +30,7 @@ class SessionPool {
   using Open = std::function<std::shared_ptr<image::VolumeSource>()>;
   using MakeSegmenter = std::function<std::unique_ptr<infer::Segmenter>(const std::string&)>;
 
-  /// `feature_bytes`: what a session of a network keeps in memory.
+  /// `feature_bytes`: what the sessions of a network together keep of slices in memory.
   SessionPool(int64_t budget_bytes, int64_t feature_bytes, MakeSegmenter make_segmenter);
 
   /// The volume of `image`, opened with `open` when it is not open. Throws what `open` throws.
@@ -83,9 +85,11 @@ class SessionPool {
   [[nodiscard]] bool has_session(const std::string& image) const;
   /// Whether it is what its client used last.
   [[nodiscard]] bool is_latest(const Session& session) const;
-  /// Drops what was unused longest until `more` bytes fit. `busy`: an image in use. With
-  /// `gently` the last session of every client stays. Returns whether they fit.
-  bool make_room(int64_t more, const std::string& busy, bool gently);
+  /// All bytes, with the features of one more network where no session has it; "": of none.
+  [[nodiscard]] int64_t bytes_with(const std::string& package) const;
+  /// Drops what was unused longest until `more` bytes and the features of `package` fit. `busy`: an
+  /// image in use. With `gently` the last session of every client stays. Returns whether they fit.
+  bool make_room(int64_t more, const std::string& package, const std::string& busy, bool gently);
 
   int64_t budget_bytes_, feature_bytes_;
   MakeSegmenter make_segmenter_;

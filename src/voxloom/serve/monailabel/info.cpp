@@ -36,11 +36,12 @@ std::string member(const char* name, const std::string& json) {
 
 }  // namespace
 
-InfoDocument::InfoDocument(Services& services) : services_(services), head_(head()) {}
+InfoDocument::InfoDocument(Services& services) : services_(services) {}
 
 std::string InfoDocument::head() const {
   Json models = Json::object();
-  for (const ServedModel& model : services_.infer->models()) {
+  const std::vector<ServedModel> served = services_.infer->models();
+  for (const ServedModel& model : served) {
     models[model.name] = {{"type", model.type},
                           {"labels", model.labels},
                           {"dimension", model.dimension},
@@ -51,7 +52,7 @@ std::string InfoDocument::head() const {
       {"name", services_.name + " (" + services_.version + ")"},
       {"description", "Interactive 3-D segmentation with MedSAM2 and geodesic distances"},
       {"version", services_.version},
-      {"labels", all_labels(services_.infer->models())},
+      {"labels", all_labels(served)},
       {"models", models},
       {"trainers", Json::object()}};
   std::string text = head.dump();
@@ -63,7 +64,12 @@ std::shared_ptr<const std::string> InfoDocument::text() {
   const std::lock_guard lock(mutex_);
   const uint64_t store = services_.store->revision();
   const auto strategies = services_.sampler->revision(*services_.store);
-  if (text_ && store == store_revision_ && strategies == strategies_revision_) return text_;
+  const uint64_t models = services_.infer->models_revision();
+  if (text_ && store == store_revision_ && strategies == strategies_revision_ &&
+      models == models_revision_) {
+    return text_;
+  }
+  if (!text_ || models != models_revision_) head_ = head();
   const Datastore& store_now = *services_.store;
   const auto stats = if_available([&] { return store_now.stats(); });
   const auto strategy_list = if_available([&] { return services_.sampler->info(store_now); });
@@ -73,27 +79,30 @@ std::shared_ptr<const std::string> InfoDocument::text() {
       {"total", stats.total}, {"completed", stats.completed}, {"label_tags", tags}};
   text_ = std::make_shared<const std::string>(
       head_ + member("strategies", (strategy_list ? strategy_list->dump() : std::string("{}"))) +
-      member("scoring", ScoringMethods::info().dump()) + member("train_stats", "{}") +
+      member("scoring", scoring_methods().dump()) + member("train_stats", "{}") +
       member("datastore", datastore.dump()) + "}");
   store_revision_ = store;
   strategies_revision_ = strategies;
+  models_revision_ = models;
   return text_;
 }
 
 std::vector<http::Route> info_routes(Services& services) {
-  http::Route route;
-  route.method = "GET";
-  route.pattern = "/info/";
-  route.role = "user";
-  route.summary = "Models, strategies, labels and counts.";
-  route.work = http::Work::kInline;
-  route.handler = [info = std::make_shared<InfoDocument>(services)](http::Request&) {
-    http::Response response;
-    response.headers.set("Content-Type", "application/json");
-    response.shared_body = info->text();
-    return response;
-  };
-  return {std::move(route)};
+  http::RouteList routes;
+  routes.add(
+      "GET",
+      "/info/",
+      "user",
+      "Models, strategies, labels and counts.",
+      {},
+      [info = std::make_shared<InfoDocument>(services)](http::Request&) {
+        http::Response response;
+        response.headers.set("Content-Type", "application/json");
+        response.shared_body = info->text();
+        return response;
+      },
+      http::Work::kInline);
+  return routes.take();
 }
 
 }  // namespace voxloom::serve

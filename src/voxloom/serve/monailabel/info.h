@@ -22,8 +22,9 @@ class InfoDocument {
   [[nodiscard]] std::string head() const;
 
   Services& services_;
-  const std::string head_;  ///< Name to trainers: fixed while the server runs.
   std::mutex mutex_;
+  std::string head_;  ///< Name to trainers.
+  uint64_t models_revision_ = 0;
   uint64_t store_revision_ = 0;
   std::pair<uint64_t, uint64_t> strategies_revision_;
   std::shared_ptr<const std::string> text_;

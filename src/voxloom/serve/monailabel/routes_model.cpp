@@ -48,11 +48,11 @@ Response info(Services& services, const Request& request) {
   return package ? Response::json(describe(*package)) : no_weights(request);
 }
 
-/// A checkpoint takes the place of the package: converted and checked by a child process, so that
-/// a bad file leaves the old weights where they are.
+/// A checkpoint takes the place of the package, or of one that was put aside: converted and checked
+/// by a child process, so that a bad file leaves the old weights where they are.
 Response put(Services& services, const Request& request) {
-  const auto package = package_of(services, request);
-  if (!package) return no_weights(request);
+  const ServedModel* model = services.infer->find_known(request.path_values.at("model"));
+  if (model == nullptr || model->package == "geodesic") return no_weights(request);
   const http::UploadedFile* file = request.file("file");
   if (file == nullptr) throw http::HttpError(422, "form field 'file': a file must be given");
   const fs::path folder = fs::absolute(services.scratch);
@@ -65,9 +65,9 @@ Response put(Services& services, const Request& request) {
                 "convert",
                 named.filename().string(),
                 "--output",
-                fs::absolute(package->folder).string(),
+                fs::absolute(model->package).string(),
                 "--variant",
-                package->info.variant,
+                model->variant,
                 "--force",
                 "--quiet"};
   child.folder = folder;  // so that its words name the file without our folders
@@ -75,8 +75,8 @@ Response put(Services& services, const Request& request) {
   const jobs::ChildResult ended = jobs::run_child(child, request.disconnected);
   fs::remove(named);
   VOXLOOM_CHECK(ended.ok(), ErrorCode::kInvalidArgument, "model: {}", last);
-  services.infer->forget_model(request.path_values.at("model"));
-  return Response::json(describe(weights::read_package(package->folder)));
+  services.infer->renew_model(model->name);
+  return Response::json(describe(weights::read_package(model->package)));
 }
 
 Response remove(Services& services, const Request& request) {
@@ -86,50 +86,42 @@ Response remove(Services& services, const Request& request) {
   fs::path away = package->folder;
   away += format(".{}.deleted", std::chrono::duration_cast<std::chrono::seconds>(now).count());
   fs::rename(package->folder, away);
-  services.infer->forget_model(request.path_values.at("model"));
+  services.infer->withdraw_model(request.path_values.at("model"));
   return Response::json(Json::object());
 }
 
 }  // namespace
 
 std::vector<http::Route> model_routes(Services& services) {
-  std::vector<http::Route> routes;
+  http::RouteList routes;
   using Call = Response (*)(Services&, const Request&);
-  const auto add = [&](const char* method,
-                       const char* pattern,
-                       const char* role,
-                       const char* summary,
-                       std::vector<http::Param> params,
-                       Call call,
-                       http::Work work) {
-    http::Route route;
-    route.method = method;
-    route.pattern = pattern;
-    route.role = role;
-    route.summary = summary;
-    route.params = std::move(params);
-    route.work = work;
-    route.handler = [&services, call](Request& request) { return call(services, request); };
-    routes.push_back(std::move(route));
+  const auto on = [&services](Call call) -> http::Handler {
+    return [&services, call](Request& request) { return call(services, request); };
   };
   using http::Work;
-  add("GET", "/model/{model}", "admin", "The weights of a model.", {}, get, Work::kPool);
-  add("GET",
-      "/model/info/{model}",
-      "user",
-      "Checksum and age of a model's weights.",
-      {},
-      info,
-      Work::kPool);
-  add("PUT",
-      "/model/{model}",
-      "admin",
-      "Replace a model's weights by a checkpoint.",
-      {{http::Param::In::kFile, "file", "Checkpoint: .pt, .pth or .safetensors.", true, {}}},
-      put,
-      Work::kLong);
-  add("DELETE", "/model/{model}", "admin", "Put a model's weights aside.", {}, remove, Work::kPool);
-  return routes;
+  routes.add("GET", "/model/{model}", "admin", "The weights of a model.", {}, on(get), Work::kPool);
+  routes.add("GET",
+             "/model/info/{model}",
+             "user",
+             "Checksum and age of a model's weights.",
+             {},
+             on(info),
+             Work::kPool);
+  routes.add("PUT",
+             "/model/{model}",
+             "admin",
+             "Replace a model's weights by a checkpoint, or bring them back.",
+             {{http::Param::In::kFile, "file", "Checkpoint: .pt, .pth or .safetensors.", true, {}}},
+             on(put),
+             Work::kLong);
+  routes.add("DELETE",
+             "/model/{model}",
+             "admin",
+             "Put a model's weights aside: it is not served any more.",
+             {},
+             on(remove),
+             Work::kPool);
+  return routes.take();
 }
 
 }  // namespace voxloom::serve

@@ -27,7 +27,6 @@ struct Services {
   Sampler* sampler = nullptr;
   Tasks* tasks = nullptr;
   VolumeFiles* volume_files = nullptr;
-  std::vector<std::string> given_models;  ///< NAME=PACKAGE, as the server was told.
   infer::RuntimeOptions runtime;
   std::filesystem::path program;  ///< This executable, for child processes.
   std::filesystem::path scratch;  ///< Folder for masks on their way to a client.

@@ -22,7 +22,7 @@ struct BatchCase {
 /// What the server hands to its child process in a file.
 struct BatchRequest {
   std::string model;                ///< A served name.
-  std::vector<std::string> models;  ///< NAME=PACKAGE, as the server was given.
+  std::vector<std::string> models;  ///< NAME=PACKAGE, as the server has them.
   nlohmann::ordered_json runtime;   ///< infer::RuntimeOptions.
   std::filesystem::path folder;     ///< Masks are written there.
   std::vector<BatchCase> cases;

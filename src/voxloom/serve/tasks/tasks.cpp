@@ -1,6 +1,7 @@
 #include "voxloom/serve/tasks/tasks.h"
 
 #include "voxloom/core/atomic_file.h"
+#include "voxloom/core/json_text.h"
 #include "voxloom/core/log.h"
 #include "voxloom/serve/datastore/open_image.h"
 #include "voxloom/serve/sampling/prompt_choice.h"
@@ -103,7 +104,9 @@ std::vector<std::string> Tasks::batch_command(const jobs::JobRecord& job) {
 
   BatchRequest request;
   request.model = job.request.at("model").get<std::string>();
-  request.models = services_.given_models;
+  for (const ServedModel& model : services_.infer->models()) {
+    request.models.push_back(model.name + "=" + model.package);
+  }
   OptionList runtime;
   services_.runtime.visit(runtime);
   request.runtime = runtime.to_json();
@@ -150,7 +153,7 @@ std::vector<std::string> Tasks::scoring_command(const jobs::JobRecord& job) {
 }
 
 void Tasks::on_line(const jobs::JobRecord& job, std::string_view text) {
-  const Json line = Json::parse(text, nullptr, /*allow_exceptions=*/false);
+  const Json line = read_json(text).value;
   if (!line.is_object() || !line.contains("case")) return;
   try {
     if (job.kind == kBatchInfer) save_prediction(job, line);
