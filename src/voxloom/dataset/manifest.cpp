@@ -11,6 +11,7 @@
 #include <nlohmann/json.hpp>
 
 #include "voxloom/core/error.h"
+#include "voxloom/core/json_text.h"
 #include "voxloom/core/sha256.h"
 #include "voxloom/dataset/class_map_json.h"
 
@@ -21,7 +22,7 @@ using nlohmann::ordered_json;
 namespace fs = std::filesystem;
 
 constexpr int64_t kVersion = 1;
-constexpr int kMaxDepth = 4;
+constexpr size_t kMaxDepth = 4;
 
 ordered_json parse_line(std::string_view line) {
   VOXLOOM_CHECK(line.size() <= kMaxManifestLine,
@@ -29,15 +30,13 @@ ordered_json parse_line(std::string_view line) {
                 "a line must have at most {} bytes, got {}",
                 kMaxManifestLine,
                 line.size());
-  bool deep = false;
-  const auto watch = [&](int depth, ordered_json::parse_event_t, ordered_json&) {
-    deep = deep || depth > kMaxDepth;
-    return !deep;
-  };
-  ordered_json value = ordered_json::parse(line, watch, false);
-  VOXLOOM_CHECK(
-      !deep && value.is_object(), ErrorCode::kDataCorrupt, "must be a JSON object of one line");
-  return value;
+  JsonReading read = read_json(line, {.max_bytes = kMaxManifestLine, .max_depth = kMaxDepth});
+  VOXLOOM_CHECK(read.error.empty(), ErrorCode::kDataCorrupt, "{}", read.error);
+  VOXLOOM_CHECK(read.value.is_object(),
+                ErrorCode::kDataCorrupt,
+                "must be a JSON object, got {}",
+                read.value.type_name());
+  return std::move(read.value);
 }
 
 /// Fields of one line; unknown ones are an error, so that a misspelt name is not lost in silence.
