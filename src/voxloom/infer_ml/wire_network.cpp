@@ -134,21 +134,23 @@ class WirePackageSegmenter final : public infer::WireSegmenter {
   engine::OpenvinoNetwork& compiled(int64_t height, int64_t width) {
     auto& slot = compiled_[{height, width}];
     if (!slot) {
-      const engine::OpenvinoSource source{
-          .name = "wire",
-          .key = format("{}|{}|{}x{}|{}",
-                        package_.info.weights_sha256,
-                        package_.info.architecture,
-                        height,
-                        width,
-                        kGraphVersion),
-          .outputs = {engine::kWireLogits},
-          .graph =
-              [&] {
-                return engine::wire_graph(
-                    package_.info.architecture, package_.info.options, state_, height, width);
-              },
-          .folder = {}};
+      const engine::OpenvinoSource source{.name = "wire",
+                                          .key = format("{}|{}|{}x{}|{}",
+                                                        package_.info.weights_sha256,
+                                                        package_.info.architecture,
+                                                        height,
+                                                        width,
+                                                        kGraphVersion),
+                                          .outputs = {engine::kWireLogits},
+                                          .graph =
+                                              [&] {
+                                                return engine::wire_graph(
+                                                    package_.info.architecture,
+                                                    package_.info.options,
+                                                    state_,
+                                                    {.height = height, .width = width});
+                                              },
+                                          .folder = {}};
       slot = std::make_unique<engine::OpenvinoNetwork>(source, options_.precision, thread_budget());
     }
     return *slot;

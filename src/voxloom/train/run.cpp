@@ -4,7 +4,7 @@
 
 #include "voxloom/core/error.h"
 #include "voxloom/core/log.h"
-#include "voxloom/weights/yaml_text.h"
+#include "voxloom/core/yaml_text.h"
 
 namespace voxloom::train {
 namespace {
@@ -109,7 +109,7 @@ Run Run::create(const fs::path& folder, RunInfo info, Overwrite overwrite) {
   fs::create_directories(folder / "checkpoints");
   run.metrics_ = std::make_unique<MetricsLog>(run.metrics_file());
   AtomicFile file(folder / kRunYaml, Overwrite::kReplace);
-  file.write(weights::to_yaml(to_json(run.info_)));
+  file.write(to_yaml(to_json(run.info_)));
   file.commit();
   return run;
 }
@@ -122,7 +122,7 @@ Run Run::resume(const fs::path& folder, RunInfo info) {
                 kRunYaml);
   Run run(folder, std::move(info));
   const fs::path file = folder / kRunYaml;
-  const auto before = weights::parse_yaml(read_text_file(file), file.string());
+  const auto before = parse_yaml(read_text_file(file), file.string());
   VOXLOOM_CHECK(before.is_object() && before.contains("format_version") &&
                     before.at("format_version") == kFormatVersion,
                 ErrorCode::kDataCorrupt,

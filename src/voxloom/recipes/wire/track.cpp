@@ -1,4 +1,4 @@
-#include "voxloom/recipes/wire_track.h"
+#include "voxloom/recipes/wire/track.h"
 
 #include <chrono>
 #include <map>
@@ -12,7 +12,7 @@
 #include "voxloom/video/open_video.h"
 #include "voxloom/video/video_writer.h"
 
-namespace voxloom::recipes {
+namespace voxloom::recipes::wire {
 namespace {
 
 using Clock = std::chrono::steady_clock;
@@ -48,10 +48,10 @@ ordered_json latency_json(const std::vector<double>& ms) {
 
 }  // namespace
 
-ordered_json wire_track(const infer::WireTrackCommand& command,
-                        const std::function<void(const std::string& line)>& line,
-                        Progress& progress,
-                        const CancelToken& stop) {
+ordered_json track(const infer::WireTrackCommand& command,
+                   const std::function<void(const std::string& line)>& line,
+                   Progress& progress,
+                   const CancelToken& stop) {
   const auto overwrite = command.force ? Overwrite::kReplace : Overwrite::kRefuse;
   if (!command.overlay.empty()) check_output(command.overlay, overwrite);
   auto reader = video::newest_frame_only(video::open_video(command.source, open_options(command)));
@@ -121,4 +121,4 @@ ordered_json wire_track(const infer::WireTrackCommand& command,
   return summary;
 }
 
-}  // namespace voxloom::recipes
+}  // namespace voxloom::recipes::wire
