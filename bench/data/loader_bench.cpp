@@ -8,7 +8,8 @@
 #include <iostream>
 #include <string>
 
-#include "voxloom/data/loader.h"
+#include "voxloom/data/batch_maker.h"
+#include "voxloom/data/batch_queue.h"
 
 #include "../../tests/data/data_fixtures.h"
 
@@ -41,12 +42,14 @@ int run(int argc, char** argv) {
   options.augment.set = argc > 2 ? argv[2] : "nnunet";
   options.workers = argc > 3 ? std::atol(argv[3]) : 2;
   const double seconds = argc > 4 ? std::atof(argv[4]) : 10.0;
-  data::Loader loader(pictures(argv[1]), options);
+  data::BatchMaker maker(pictures(argv[1]), options);
+  data::BatchQueue queue(
+      [&](int64_t e, int64_t b) { return maker.make(e, b); }, options.workers, options.prefetch);
   using Clock = std::chrono::steady_clock;
   int64_t crops = 0, epoch = 0;
   const auto take_epoch = [&] {
-    loader.begin_epoch(epoch++);
-    while (const auto batch = loader.next()) crops += static_cast<int64_t>(batch->items.size());
+    queue.begin(epoch++, 0, maker.batches_per_epoch());
+    while (const auto batch = queue.next()) crops += batch->count;
   };
   take_epoch();  // Fills the cache.
   crops = 0;
