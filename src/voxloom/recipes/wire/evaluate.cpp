@@ -124,6 +124,7 @@ std::string number(const ordered_json& json) {
 std::string metrics_rows(const ordered_json& metrics) {
   std::string body;
   for (const auto& [name, values] : metrics.items()) {
+    if (!values["mean"].is_number()) continue;  // Defined in no case: a tip where none is known.
     body += format("<tr><td>{}</td><td>{}</td><td>{} to {}</td></tr>\n",
                    html_escape(name),
                    number(values["mean"]),
