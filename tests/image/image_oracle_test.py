@@ -12,6 +12,7 @@ import unittest
 import numpy as np
 import scipy.ndimage
 import skimage.measure
+import skimage.morphology
 from PIL import Image
 
 TOOL = ""
@@ -125,6 +126,20 @@ class ImageOracle(unittest.TestCase):
             if shape[0] > 1:
                 np.testing.assert_array_equal(
                     got["cavities"], scipy.ndimage.binary_fill_holes(mask))
+
+    def test_skeletons_equal_scikit_image(self):
+        masks = {}
+        for i in range(120):
+            shape = tuple(self.rng.integers(1, 60, 2))
+            noise = scipy.ndimage.gaussian_filter(self.rng.normal(size=shape), (i % 4) * 0.7)
+            masks[f"in{i}"] = (noise > np.quantile(noise, self.rng.uniform(0.1, 0.9))).astype(np.uint8)
+        got = call("skeleton", **masks)
+        for i in range(len(masks)):
+            mask = masks[f"in{i}"] > 0
+            np.testing.assert_array_equal(
+                got[f"lam_lee{i}"] > 0, skimage.morphology.thin(mask), f"thin {i}")
+            np.testing.assert_array_equal(
+                got[f"lee{i}"] > 0, skimage.morphology.skeletonize(mask, method="lee") > 0, f"lee {i}")
 
 
 if __name__ == "__main__":

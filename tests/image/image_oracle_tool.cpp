@@ -12,6 +12,7 @@
 #include "voxloom/image/distance.h"
 #include "voxloom/image/holes.h"
 #include "voxloom/image/resize.h"
+#include "voxloom/image/skeleton.h"
 #include "voxloom/image/window.h"
 
 namespace voxloom {
@@ -27,6 +28,21 @@ std::vector<T> copy(const NamedArray& a) {
 
 image::Index3 size_of(const NamedArray& a) {
   return {a.shape.at(2), a.shape.at(1), a.shape.at(0)};
+}
+
+// Masks "in<i>" -> skeletons "lam_lee<i>" and "lee<i>".
+Arrays skeletons(const NpzFile& in) {
+  Arrays out;
+  for (int i = 0; in.contains("in" + std::to_string(i)); ++i) {
+    const auto mask = in.read("in" + std::to_string(i));
+    for (const auto thinning : {image::Thinning::kLamLee, image::Thinning::kLee}) {
+      out.push_back(make_array<uint8_t>(
+          std::string(image::thinning_name(thinning)) + std::to_string(i),
+          mask.shape,
+          image::skeletonize(mask.as<uint8_t>(), mask.shape.at(1), mask.shape.at(0), thinning)));
+    }
+  }
+  return out;
 }
 
 // Arrays "in<i>" with "size<i>" (width, height) -> "out<i>".
@@ -107,6 +123,7 @@ int run(const std::string& operation, const std::string& in, const std::string& 
   const std::map<std::string, std::function<Arrays(const NpzFile&)>> operations{
       {"resize", resize_all},
       {"nearest", nearest_all},
+      {"skeleton", skeletons},
       {"window", window},
       {"mask", mask_functions}};
   write_npz(out,
