@@ -18,7 +18,7 @@ add_custom_command(
   DEPENDS ${border_headers} ${PROJECT_SOURCE_DIR}/cmake/build_id.cmake
   VERBATIM)
 add_custom_target(voxloom_build_id DEPENDS ${build_id_header})
-foreach(layer infer infer_ml)
+foreach(layer infer recipes)
   if(TARGET voxloom_${layer})
     add_dependencies(voxloom_${layer} voxloom_build_id)
     target_include_directories(voxloom_${layer} PRIVATE ${PROJECT_BINARY_DIR}/generated)

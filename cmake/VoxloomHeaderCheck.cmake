@@ -1,9 +1,9 @@
-# header_check: each public header of the light layers, compiled alone with what a user of
+# header_check: each header of the light layers, compiled alone with what a user of
 # voxloom::voxloom sees. `./dev lint` builds it; `all` does not.
 get_property(all_headers GLOBAL PROPERTY VOXLOOM_HEADERS)
 set(check_sources)
 foreach(header IN LISTS all_headers)
-  if(header MATCHES "^voxloom/(core|image|io|metrics|weights|infer)/")
+  if(header MATCHES "^voxloom/(core|image|io|metrics|weights|infer|jobs|serve)/")
     string(REGEX REPLACE "[/.]" "_" name ${header})
     set(source ${PROJECT_BINARY_DIR}/header_check/${name}.cpp)
     file(CONFIGURE OUTPUT ${source} CONTENT "#include \"${header}\"\n")

@@ -8,8 +8,8 @@
 #include "voxloom/core/error.h"
 #include "voxloom/serve/datastore/file_name.h"
 #include "voxloom/serve/datastore/index_json.h"
+#include "voxloom/serve/datastore/info_json.h"
 #include "voxloom/serve/datastore/journal.h"
-#include "voxloom/serve/datastore/json_text.h"
 
 namespace {
 

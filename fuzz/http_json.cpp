@@ -5,13 +5,15 @@
 #include <string>
 #include <string_view>
 
-#include "voxloom/serve/http/json_text.h"
+#include "voxloom/core/json_text.h"
 #include "voxloom/serve/http/param_check.h"
 #include "voxloom/serve/http/router.h"
 
 namespace {
 
 using namespace voxloom::serve::http;  // NOLINT(*-using-namespace)
+using voxloom::JsonReading;
+using voxloom::read_json;
 
 size_t depth_of(const Json& value) {
   if (!value.is_structured()) return 0;
@@ -26,16 +28,17 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   if (size == 0) return 0;
   const std::string_view text(reinterpret_cast<const char*>(data) + 1, size - 1);
   const size_t depth = data[0] % 8;
-  const JsonReading read = read_json(text, depth);
+  const voxloom::JsonLimits limits{.max_depth = depth};
+  const JsonReading read = read_json(text, limits);
   if (read.error.empty()) {
     if (depth_of(read.value) > depth) __builtin_trap();
     const std::string written = read.value.dump();
-    const JsonReading again = read_json(written, depth);
+    const JsonReading again = read_json(written, limits);
     if (!again.error.empty() || again.value.dump() != written) __builtin_trap();
     // The library's own reader agrees, but for equal keys, of which it keeps the first place too.
     if (Json::parse(text).dump() != written) __builtin_trap();
   } else {
-    if (read.byte > text.size() + 1) __builtin_trap();
+    if (read.byte > text.size() + 1 || !read.value.is_null()) __builtin_trap();
     if (depth > 6 && Json::accept(text) && depth_of(Json::parse(text)) <= depth) __builtin_trap();
   }
   Route route;

@@ -5,8 +5,9 @@
 #include <string_view>
 
 #include "voxloom/core/error.h"
+#include "voxloom/core/json_text.h"
 #include "voxloom/serve/http/file_answer.h"
-#include "voxloom/serve/http/json_text.h"
+#include "voxloom/serve/http/python_json.h"
 #include "voxloom/serve/http/router.h"
 #include "voxloom/serve/http/text.h"
 #include "voxloom/serve/http/url.h"
@@ -52,12 +53,11 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   std::string found;
   static_cast<void>(header_parameter(text, "boundary", found));
   static_cast<void>(media_type(text));
-  static_cast<void>(redact(text));
   static_cast<void>(base_name(text));
   static_cast<void>(parse_http_date(text));
   static_cast<void>(attachment(text));
   try {
-    const Json value = parse_json(text);
+    const Json value = parse_json(text, "body", ErrorCode::kInvalidArgument);
     const std::string python = python_json(value);
     for (const char c : python) {
       if (static_cast<unsigned char>(c) >= 0x7f) __builtin_trap();

@@ -8,6 +8,7 @@
 #include "voxloom/serve/log/hello.h"
 #include "voxloom/serve/log/record.h"
 #include "voxloom/serve/log/render.h"
+#include "voxloom/serve/log/scrub.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   using namespace voxloom;

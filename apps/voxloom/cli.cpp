@@ -8,12 +8,12 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <unistd.h>
-#include <yaml-cpp/yaml.h>
 
 #include "voxloom/core/atomic_file.h"
 #include "voxloom/core/error.h"
 #include "voxloom/core/log.h"
 #include "voxloom/core/parallel.h"
+#include "voxloom/core/yaml_text.h"
 #include "voxloom/infer/ml_library.h"
 
 #include "command.h"
@@ -82,30 +82,11 @@ std::string group_overview(const std::string& group) {
   return text;
 }
 
-ordered_json json_from_yaml(const YAML::Node& node) {
-  if (node.IsMap()) {
-    ordered_json object = ordered_json::object();
-    for (const auto& item : node)
-      object[item.first.as<std::string>()] = json_from_yaml(item.second);
-    return object;
-  }
-  if (node.IsSequence()) {
-    ordered_json list = ordered_json::array();
-    for (const auto& item : node) list.push_back(json_from_yaml(item));
-    return list;
-  }
-  return node.IsScalar() ? ordered_json(node.as<std::string>()) : ordered_json(nullptr);
-}
-
 void apply_config(const std::string& path, OptionList& list) {
-  const std::string text = read_text_file(path, size_t{1} << 20);
-  YAML::Node node;
-  try {
-    node = YAML::Load(text);
-  } catch (const YAML::Exception& e) {
-    throw Error(ErrorCode::kInvalidArgument, format("config '{}': {}", path, e.what()));
-  }
-  list.read_json(json_from_yaml(node), format("config '{}'", path));
+  const YamlLimits limits;
+  const std::string where = format("config '{}'", path);
+  list.read_json(
+      parse_yaml(read_text_file(path, limits.max_bytes), where, limits, YamlScalars::kText), where);
 }
 
 void apply_environment(OptionList& list) {
@@ -123,26 +104,6 @@ void apply_environment(OptionList& list) {
       throw e.with_context("environment variable " + name);
     }
   }
-}
-
-std::string config_text(const OptionList& list) {
-  YAML::Emitter out;
-  out << YAML::BeginMap;
-  const auto settings = list.to_json();
-  for (const auto& [key, value] : settings.items()) {
-    out << YAML::Key << key << YAML::Value;
-    if (value.is_array()) {
-      out << YAML::BeginSeq;
-      for (const auto& item : value) out << item.get<std::string>();
-      out << YAML::EndSeq;
-    } else if (value.is_string()) {
-      out << YAML::DoubleQuoted << value.get<std::string>();
-    } else {
-      out << value.dump();
-    }
-  }
-  out << YAML::EndMap;
-  return std::string(out.c_str()) + "\n";
 }
 
 /// Gives CLI11 every option of `list`; values are collected as text and set afterwards, because
@@ -265,7 +226,7 @@ int run_command(const Command& command, const std::vector<std::string>& args) {
                   "--quiet and --verbose: give one of them");
     set_thread_budget(static_cast<int>(context.common.threads));
     if (context.common.print_config) {
-      std::cout << config_text(list);
+      std::cout << to_yaml(list.to_json());
       return 0;
     }
     invocation->prepare(context);

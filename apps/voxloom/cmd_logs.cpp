@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "voxloom/core/error.h"
+#include "voxloom/core/json_text.h"
 #include "voxloom/serve/log/follow.h"
 #include "voxloom/serve/log/record.h"
 #include "voxloom/serve/log/render.h"
@@ -72,7 +73,7 @@ class Wanted {
  public:
   explicit Wanted(serve::LogFilter filter) : filter_(std::move(filter)) {}
   bool operator()(std::string_view line) const {
-    const auto json = nlohmann::ordered_json::parse(line, nullptr, false);
+    const auto json = read_json(line).value;
     if (!json.is_object()) return false;
     try {
       if (serve::parse_level(json.value("level", "error")) < filter_.level) return false;

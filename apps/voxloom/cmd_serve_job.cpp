@@ -1,5 +1,6 @@
 #include "voxloom/core/atomic_file.h"
 #include "voxloom/core/error.h"
+#include "voxloom/core/json_text.h"
 #include "voxloom/serve/tasks/batch_job.h"
 #include "voxloom/serve/tasks/scoring_job.h"
 
@@ -17,8 +18,8 @@ struct JobArgs {
 };
 
 int run_job(JobArgs& args, Context& context) {
-  const auto json = nlohmann::ordered_json::parse(
-      read_text_file(args.request, size_t{256} << 20), nullptr, /*allow_exceptions=*/false);
+  const auto json = parse_json(read_text_file(args.request, size_t{256} << 20),
+                               format("request '{}'", args.request));
   VOXLOOM_CHECK(json.is_object(),
                 ErrorCode::kDataCorrupt,
                 "request '{}': must be a JSON object",

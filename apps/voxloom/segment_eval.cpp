@@ -6,14 +6,15 @@
 
 #include "voxloom/core/atomic_file.h"
 #include "voxloom/core/error.h"
+#include "voxloom/core/html.h"
+#include "voxloom/core/json_text.h"
+#include "voxloom/core/svg_plot.h"
 #include "voxloom/infer/click_simulator.h"
 #include "voxloom/infer/preview.h"
 #include "voxloom/io/volume_io.h"
 #include "voxloom/metrics/bootstrap.h"
 #include "voxloom/metrics/overlap.h"
 #include "voxloom/metrics/surface.h"
-
-#include "html.h"
 
 namespace voxloom::app {
 namespace {
@@ -74,7 +75,7 @@ std::vector<EvalCase> cases_of_folder(const fs::path& data) {
 std::vector<EvalCase> cases_of_manifest(const fs::path& data) {
   std::vector<EvalCase> cases;
   try {
-    const auto manifest = ordered_json::parse(read_text_file(data));
+    const auto manifest = parse_json(read_text_file(data), format("manifest '{}'", data.string()));
     const fs::path base = data.has_parent_path() ? data.parent_path() : fs::path(".");
     for (const auto& item : manifest.at("cases")) {
       cases.push_back({item.at("id").get<std::string>(),

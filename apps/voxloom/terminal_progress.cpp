@@ -27,6 +27,7 @@ TerminalProgress::~TerminalProgress() {
 void TerminalProgress::begin(std::string_view stage, int64_t total) {
   if (active_) end();
   stage_ = stage;
+  note_.clear();
   total_ = total;
   done_ = 0;
   active_ = true;
@@ -43,6 +44,10 @@ void TerminalProgress::advance(int64_t steps) {
   draw(false);
 }
 
+void TerminalProgress::note(std::string_view text) {
+  note_ = text;
+}
+
 void TerminalProgress::end() {
   if (!active_) return;
   draw(true);
@@ -57,7 +62,7 @@ void TerminalProgress::draw(bool last) {
                         stage_,
                         total_ > 0 ? format("{}", done_) : std::string("done"),
                         duration_text(elapsed))
-              << std::endl;
+              << (note_.empty() ? "" : "  " + note_) << std::endl;
     return;
   }
   constexpr int64_t kBar = 32;
@@ -75,6 +80,7 @@ void TerminalProgress::draw(bool last) {
   } else {
     line += duration_text(elapsed);
   }
+  if (!note_.empty()) line += "  " + note_;
   std::cerr << "\r\x1b[K" << line << std::flush;
 }
 

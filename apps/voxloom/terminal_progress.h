@@ -15,6 +15,7 @@ class TerminalProgress final : public Progress {
   ~TerminalProgress() override;
   void begin(std::string_view stage, int64_t total) override;
   void advance(int64_t steps) override;
+  void note(std::string_view text) override;
   void end() override;
 
  private:
@@ -23,7 +24,7 @@ class TerminalProgress final : public Progress {
 
   bool terminal_;
   bool active_ = false;
-  std::string stage_;
+  std::string stage_, note_;
   int64_t total_ = 0, done_ = 0;
   Clock::time_point start_, drawn_;
 };

@@ -56,6 +56,23 @@ TEST(OptionsTest, JsonRoundTripKeepsEveryValue) {
   EXPECT_EQ(b.mode, Mode::kExact);
 }
 
+TEST(OptionsTest, ReferencesStayValidWhileTheListGrows) {
+  std::string text = "a";
+  std::vector<int64_t> counts(1000);
+  OptionList list;
+  OptionSpec& first = list.option("--some-text", text, "A text.");
+  for (size_t i = 0; i < counts.size(); ++i) {
+    list.option(format("--count-{}", i), counts[i], "A count.");
+  }
+  EXPECT_EQ(&first, list.find("some_text"));
+  EXPECT_EQ(&first, &list.specs().front());
+  first.with_choices({"a", "b"}).as_speed_only();
+  EXPECT_TRUE(list.specs().front().speed_only);
+  EXPECT_THROW(list.find("--some-text")->set({"c"}), Error);
+  list.find("--some-text")->set({"b"});
+  EXPECT_EQ(text, "b");
+}
+
 TEST(OptionsTest, NamesEveryUnknownSettingAtOnce) {
   Settings s;
   OptionList list;

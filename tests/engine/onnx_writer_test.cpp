@@ -7,7 +7,7 @@
 
 #include "voxloom/core/atomic_file.h"
 #include "voxloom/core/error.h"
-#include "voxloom/engine/onnx_wire.h"
+#include "voxloom/core/protobuf_wire.h"
 
 #include "engine_fixture.h"
 
@@ -24,15 +24,15 @@ std::string bytes(std::initializer_list<int> values) {
 }
 
 TEST(OnnxWireTest, EncodesTheExamplesOfTheEncodingGuide) {
-  EXPECT_EQ(OnnxWire().integer(1, 150).bytes(), bytes({0x08, 0x96, 0x01}));
-  EXPECT_EQ(OnnxWire().text(2, "testing").bytes(), bytes({0x12, 0x07}) + "testing");
-  EXPECT_EQ(OnnxWire().message(3, OnnxWire().integer(1, 150)).bytes(),
+  EXPECT_EQ(ProtobufWire().integer(1, 150).bytes(), bytes({0x08, 0x96, 0x01}));
+  EXPECT_EQ(ProtobufWire().text(2, "testing").bytes(), bytes({0x12, 0x07}) + "testing");
+  EXPECT_EQ(ProtobufWire().message(3, ProtobufWire().integer(1, 150)).bytes(),
             bytes({0x1a, 0x03, 0x08, 0x96, 0x01}));
-  EXPECT_EQ(OnnxWire().real(2, 1.0F).bytes(), bytes({0x15, 0x00, 0x00, 0x80, 0x3f}));
+  EXPECT_EQ(ProtobufWire().real(2, 1.0F).bytes(), bytes({0x15, 0x00, 0x00, 0x80, 0x3f}));
 }
 
 TEST(OnnxWireTest, NegativeIntegersTakeTenBytes) {
-  EXPECT_EQ(OnnxWire().integer(3, -1).bytes(),
+  EXPECT_EQ(ProtobufWire().integer(3, -1).bytes(),
             bytes({0x18, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x01}));
 }
 

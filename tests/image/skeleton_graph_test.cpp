@@ -50,6 +50,13 @@ TEST(SkeletonGraphTest, BendsLoseTheirCornerAndAreNoJunctions) {
   EXPECT_EQ(rows_of(junctions(bend.pixels, 5, 3), 5), std::vector<std::string>(3, "....."));
 }
 
+TEST(SkeletonGraphTest, LinesWithoutAJunctionStayWhateverTheRadius) {
+  std::vector<uint8_t> line(32 * 8, 0);
+  for (size_t x = 4; x < 9; ++x) line[3 * 32 + x] = 1;
+  const std::vector<float> radius(line.size(), 100.0F);
+  EXPECT_EQ(prune_spurs(line, 32, 8, {.radius_px = radius}), line);
+}
+
 TEST(SkeletonGraphTest, ForksAndCrossingsAreJunctions) {
   const Picture fork({"#...#", ".#.#.", "..#..", "..#.."});
   EXPECT_EQ(rows_of(junctions(fork.pixels, 5, 4), 5),

@@ -88,7 +88,7 @@ TEST_F(DicomSegTest, SaysHowTheGridDiffers) {
         write_dicom_seg(moved, source(), "", seg(), Overwrite::kRefuse, {.algorithm_name = "test"});
       },
       FailsWith(ErrorCode::kInvalidArgument,
-                Words{"spacing [0.5, 0.75, 2.5] against [0.5, 0.75, 2]", "origin"}));
+                Words{"spacing in mm [0.5, 0.75, 2], got [0.5, 0.75, 2.5]", "origin"}));
   EXPECT_FALSE(std::filesystem::exists(seg()));
 }
 

@@ -8,7 +8,7 @@
 #include "voxloom/core/error.h"
 #include "voxloom/serve/datastore/dicomweb_catalog.h"
 #include "voxloom/serve/datastore/fetch_cache.h"
-#include "voxloom/serve/datastore/grid_check.h"
+#include "voxloom/serve/datastore/label_check.h"
 #include "voxloom/serve/datastore/label_info.h"
 #include "voxloom/serve/datastore/local_labels.h"
 
@@ -125,12 +125,12 @@ TEST(GridCheck, AllowsSinglePrecisionAndNothingElse) {
   image.origin_mm = {-123.456, 7, 9};
   image::Geometry label = image;
   label.origin_mm[0] += 1e-4;
-  EXPECT_NO_THROW(check_label_grid(label, image));
+  EXPECT_NO_THROW(check_label_grid(label, image, 0.1));
   label.origin_mm[0] += 0.1;
-  EXPECT_EQ(code_of([&] { check_label_grid(label, image); }), ErrorCode::kInvalidArgument);
+  EXPECT_EQ(code_of([&] { check_label_grid(label, image, 0.1); }), ErrorCode::kInvalidArgument);
   label = image;
   label.size[2] = 7;
-  EXPECT_EQ(code_of([&] { check_label_grid(label, image); }), ErrorCode::kInvalidArgument);
+  EXPECT_EQ(code_of([&] { check_label_grid(label, image, 0.1); }), ErrorCode::kInvalidArgument);
 }
 
 TEST(LabelInfo, NamesColoursAndCodesReachTheSegments) {

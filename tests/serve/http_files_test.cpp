@@ -57,6 +57,56 @@ TEST_F(HttpTest, TemporaryFilesGoOnceTheyAreSent) {
   EXPECT_EQ(gone.body, "{\"detail\":\"Not Found\"}");
 }
 
+TEST_F(HttpTest, AFramedFileIsSentBetweenItsTexts) {
+  std::string content(size_t{3} << 20 | 12345, '\0');
+  for (size_t i = 0; i < content.size(); ++i) content[i] = static_cast<char>(i * i / 7);
+  const auto path = write_file("mask.nrrd", content);
+  const auto empty = write_file("empty.nrrd", "");
+  const auto framed = [](const std::filesystem::path& file) {
+    return [file](Request&) {
+      Response response = Response::text("", 200, "multipart/form-data; boundary=b");
+      response.file = Response::FileBody{
+          .path = file, .remove_after = true, .before = "--b head\r\n", .after = "\r\n--b--\r\n"};
+      return response;
+    };
+  };
+  add("GET", "/mask", framed(path));
+  add("GET", "/empty", framed(empty)).head = true;
+  start();
+  RawClient client(server_->port());
+  client.send("HEAD /empty HTTP/1.1\r\nHost: x\r\n\r\n");
+  EXPECT_EQ(client.read(true).header("content-length"), "19");
+  EXPECT_TRUE(eventually([&] { return !std::filesystem::exists(empty); }));
+  write_file("empty.nrrd", "");
+  EXPECT_EQ(client.ask(get("/empty")).body, "--b head\r\n\r\n--b--\r\n");
+  const RawAnswer answer = client.ask(get("/mask", "Range: bytes=3-9\r\n"));
+  EXPECT_EQ(answer.status, 200);
+  EXPECT_EQ(answer.header("content-length"), std::to_string(content.size() + 19));
+  EXPECT_EQ(answer.header("content-type"), "multipart/form-data; boundary=b");
+  EXPECT_EQ(answer.header("etag") + answer.header("accept-ranges"), "");
+  EXPECT_TRUE(answer.body == "--b head\r\n" + content + "\r\n--b--\r\n");
+  EXPECT_TRUE(eventually([&] { return !std::filesystem::exists(path); }));
+  EXPECT_EQ(client.ask(get("/mask")).body, "{\"detail\":\"Not Found\"}");
+}
+
+TEST_F(HttpTest, TemporaryFilesGoWhenTheClientHangsUp) {
+  const auto path = write_file("mask.nrrd", std::string(size_t{32} << 20, 'm'));
+  add("GET", "/mask", [&](Request&) {
+    Response response = Response::text("", 200, "multipart/form-data; boundary=b");
+    response.file = Response::FileBody{.path = path, .remove_after = true, .before = "head"};
+    return response;
+  });
+  start();
+  {
+    RawClient client(server_->port());
+    client.send(get("/mask"));
+    char some[1000];
+    ASSERT_GT(::recv(client.fd(), some, sizeof(some), 0), 0);
+    EXPECT_TRUE(std::filesystem::exists(path));
+  }
+  EXPECT_TRUE(eventually([&] { return !std::filesystem::exists(path); }));
+}
+
 TEST_F(HttpTest, StaticFoldersShowWhatIsInThemAndNothingElse) {
   write_file("secret.txt", "secret");
   write_file("web/index.html", "<p>start</p>");

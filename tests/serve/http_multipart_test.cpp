@@ -70,6 +70,21 @@ TEST(MultipartTest, SlicersBodyIsReadInPiecesOfAnySize) {
   }
 }
 
+TEST(MultipartTest, FilesFullOfLineEndsAndHalfBoundariesComeWhole) {
+  std::string content;
+  for (int i = 0; i < 400; ++i) {
+    content +=
+        std::string(static_cast<size_t>(i % 7), '\r') + "\n\r\n--b" + std::string(i % 3, 'o');
+    content += i % 5 == 0 ? "\r\n--bou" : "\r\n-";
+  }
+  const std::string body =
+      "--bound\r\nContent-Disposition: form-data; name=\"f\"; filename=\"x\"\r\n\r\n" + content +
+      "\r\n--bound--\r\n";
+  for (const size_t piece : {1, 2, 3, 5, 7, 11, 64, 1000, 100000}) {
+    EXPECT_EQ(read("bound", body, piece), "file f x () [" + content + "]\n") << piece;
+  }
+}
+
 TEST(MultipartTest, OddFormsAreReadAlike) {
   struct Case {
     std::string_view body, expected;
@@ -168,6 +183,26 @@ TEST(MultipartWriterTest, LayoutIsTheOneClientsLookForByText) {
             "field params={\"label_names\": {\"a\": 1}, \"b\": \"\\u00e9\"}\n"
             "file image tmpab12cd.nrrd (application/octet-stream) [" +
                 std::string("NRRD\0\r\n", 7) + "]\n");
+}
+
+TEST(MultipartWriterTest, AFileIsFramedAsBytesAreAndNotRead) {
+  const Json params{{"label_names", {{"a", 1}}}};
+  const Response whole = multipart_params_and_file(params, "x/m.nrrd", std::string_view("BYTES"));
+  const Response framed =
+      multipart_params_and_file(params, "x/m.nrrd", std::filesystem::path("/none/m.nrrd"));
+  ASSERT_TRUE(framed.file);
+  const auto boundary = [](const Response& r) {
+    const std::string_view type = *r.headers.find("content-type");
+    return std::string(type.substr(type.find('=') + 1));
+  };
+  std::string expected = whole.body;
+  const std::string other = boundary(whole), own = boundary(framed);
+  for (size_t at = 0; (at = expected.find(other, at)) != std::string::npos; at += own.size()) {
+    expected.replace(at, other.size(), own);
+  }
+  EXPECT_EQ(framed.file->before + "BYTES" + framed.file->after, expected);
+  EXPECT_EQ(framed.headers.fields().size(), whole.headers.fields().size());
+  EXPECT_TRUE(framed.body.empty());
 }
 
 class BodyTest : public testing::Test {

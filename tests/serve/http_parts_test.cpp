@@ -14,8 +14,8 @@
 #include "voxloom/core/error.h"
 #include "voxloom/core/thread_priority.h"
 #include "voxloom/serve/http/file_answer.h"
-#include "voxloom/serve/http/json_text.h"
 #include "voxloom/serve/http/param_check.h"
+#include "voxloom/serve/http/python_json.h"
 #include "voxloom/serve/http/router.h"
 #include "voxloom/serve/http/text.h"
 #include "voxloom/serve/http/url.h"
@@ -91,42 +91,13 @@ TEST(TextTest, HeaderParametersAreReadInAnyDress) {
   EXPECT_FALSE(header_parameter("a; b=c", "d", found));
 }
 
-TEST(TextTest, LogsKeepNoQuotedNameAndNoPath) {
-  EXPECT_EQ(redact("label 'DOE^JOHN' of \"x y\" failed"), "label ... of ... failed");
-  EXPECT_EQ(redact("cannot open /data/doe.nii: no such file"), "cannot open ... no such file");
-  EXPECT_EQ(redact("can't say 'unclosed name"), "can't say ...");
-}
-
-TEST(JsonTextTest, WritesAsPythonDoes) {
+TEST(PythonJsonTest, WritesAsPythonDoes) {
   const Json value{
       {"b", 1}, {"a", Json::array({1.5, nullptr, true})}, {"\xc3\xa9", "\xe2\x82\xac\n\x7f"}};
   EXPECT_EQ(python_json(value),
             "{\"b\": 1, \"a\": [1.5, null, true], \"\\u00e9\": \"\\u20ac\\n\\u007f\"}");
   EXPECT_EQ(python_json(Json::object()), "{}");
   EXPECT_EQ(python_json(Json("\xf0\x9f\x98\x80")), "\"\\ud83d\\ude00\"");
-}
-
-TEST(JsonTextTest, DeepNestingIsRefusedBeforeItIsRead) {
-  const std::string deep(100000, '[');
-  EXPECT_THROW(static_cast<void>(parse_json(deep)), Error);
-  EXPECT_EQ(read_json("[\"[[[[[\"]", 1).value.size(), 1U);
-  EXPECT_EQ(read_json("[[1]]", 1).error, "must be nested at most 1 deep");
-}
-
-TEST(JsonTextTest, ErrorsSayWhereAndOfEqualKeysTheLastCounts) {
-  const JsonReading wrong = read_json("{\"a\":x}");
-  EXPECT_EQ(wrong.error, "must be valid JSON, got an error at byte 6");
-  EXPECT_EQ(wrong.byte, 6U);
-  EXPECT_EQ(read_json("").byte, 1U);
-  EXPECT_FALSE(read_json("1e999").error.empty());
-  std::string many = "{";
-  for (int i = 0; i < 3000; ++i) many += voxloom::format("\"k{}\":{},", i % 2000, i);
-  many.back() = '}';
-  const Json parsed = parse_json(many);
-  EXPECT_EQ(parsed.size(), 2000U);
-  EXPECT_EQ(parsed.begin().key(), "k0");
-  EXPECT_EQ(parsed["k0"], 2000);
-  EXPECT_EQ(parsed["k1999"], 1999);
 }
 
 TEST(MessageTest, FlagsAreReadInAnyCase) {

@@ -620,5 +620,24 @@ TEST_F(HttpTest, TheObserverHearsOfEveryAnswerByItsPattern) {
   EXPECT_EQ(seen[1].status, 404);
 }
 
+TEST_F(HttpTest, ARefusedBodyIsAnsweredThoughTheClientWaitsInItsMiddle) {
+  Route& route = add("POST", "/form", [](Request&) { return Response::text("taken"); });
+  route.params = {{Param::In::kForm, "a", "", false, {}}};
+  start();
+  // More than a field may have, less than is announced, then silence.
+  const std::string part = "--b\r\nContent-Disposition: form-data; name=\"a\"\r\n\r\n";
+  for (const size_t sent : {size_t{2} << 20, size_t{3} << 20 | 77}) {
+    RawClient client(server_->port());
+    client.send(
+        "POST /form HTTP/1.1\r\nHost: x\r\nContent-Type: multipart/form-data; boundary=b\r\n"
+        "Content-Length: 50000000\r\n\r\n" +
+        part);
+    client.send(std::string(sent, 'x'));
+    const RawAnswer answer = client.read();
+    EXPECT_EQ(answer.status, 400) << sent;
+    EXPECT_NE(answer.body.find("Part exceeded maximum size"), std::string::npos) << answer.body;
+  }
+}
+
 }  // namespace
 }  // namespace voxloom::serve::http

@@ -5,6 +5,7 @@
 #include "voxloom/core/log.h"
 #include "voxloom/serve/log/record.h"
 #include "voxloom/serve/log/render.h"
+#include "voxloom/serve/log/scrub.h"
 
 namespace voxloom::serve {
 namespace {
@@ -58,6 +59,8 @@ TEST(LogRecordTest, FreeTextLosesNamesAndPaths) {
       {"tag=final id='Doe'", "tag=final id='...'"},
       {"two\nlines\x1b[31m", "two lines [31m"},
       {"3 of 5 / 8", "3 of 5 / 8"},
+      {"label 'DOE^JOHN' of \"x y\" failed", "label '...' of '...' failed"},
+      {"can't say 'unclosed name", "can't say '...'"},
       {"", ""},
   };
   for (const auto& [text, expected] : cases) EXPECT_EQ(scrubbed(text), expected) << text;

@@ -13,6 +13,7 @@
 #include "voxloom/serve/sampling/score_with_model.h"
 #include "voxloom/serve/sampling/scorer.h"
 #include "voxloom/serve/sampling/scoring.h"
+#include "voxloom/serve/tasks/scoring_job.h"
 
 #include "memory_datastore.h"
 
@@ -453,38 +454,46 @@ TEST_F(ScorerTest, WithoutAScorerItsStrategiesDoNotExist) {
   EXPECT_FALSE(sampler.info(*store_)->contains("uncertain"));
 }
 
-TEST_F(ScorerTest, DiceComparesOriginalWithFinalAndIsWrittenToTheImage) {
-  for (const char* id : {"a", "b", "c", "d", "e"}) image(id);
+TEST(ScoringTest, DiceComparesTheValuesOfTheFinalLabel) {
+  const TemporaryFolder folder;
   const auto g = grid({20, 20, 10});
   const infer::BoxPrompt half{{2, 4, 1}, {5, 11, 6}};
-  label("a", "final", kBoxA);
-  label("a", "original", half);
-  label("b", "final", kBoxA);
+  const auto dice = [&](const image::LabelVolume& truth, const image::LabelVolume& predicted) {
+    io::write_labels(truth, folder / "truth.nrrd", Overwrite::kReplace);
+    io::write_labels(predicted, folder / "predicted.nrrd", Overwrite::kReplace);
+    return dice_of_files(folder / "truth.nrrd", folder / "predicted.nrrd");
+  };
+  const auto truth = labels_with(g, kBoxA, 1);
+  EXPECT_NEAR(dice(truth, labels_with(g, half, 1)).get<double>(), 2.0 * 4 / (4 + 8), 1e-12);
   // Value 2 is in the prediction only ("uncertain"): not counted.
-  auto predicted = labels_with(g, kBoxA, 1);
+  auto predicted = truth;
   predicted.voxels()[0] = 2;
-  label("b", "original", predicted);
-  label("c", "final", kBoxA);
-  label("d", "final", kBoxA);
-  label("d", "original", labels_with(grid({20, 20, 9}), half, 1));
-  label("e", "final", image::LabelVolume(g));
-  label("e", "original", half);
-  ScoringMethods methods;
-  Progress quiet;
-  const auto scores = methods.run("dice", *store_, quiet, CancelToken());
-  EXPECT_NEAR(scores["a"].get<double>(), 2.0 * 4 / (4 + 8), 1e-12);
-  EXPECT_EQ(scores["b"], 1.0);
-  EXPECT_FALSE(scores.contains("c"));
-  EXPECT_TRUE(scores["d"].is_null());
-  EXPECT_EQ(scores["e"], 0.0);
-  EXPECT_EQ(store_->find("b")->info["dice"], 1.0);
-  EXPECT_FALSE(store_->find("d")->info.contains("dice"));
-  const int writes = store_->info_writes();
-  EXPECT_EQ(methods.run("dice", *store_, quiet, CancelToken()), scores);
-  EXPECT_EQ(store_->info_writes(), writes) << "nothing changed, nothing is written";
-  label("a", "original", kBoxA);
-  EXPECT_EQ(methods.run("dice", *store_, quiet, CancelToken())["a"], 1.0);
-  EXPECT_EQ(store_->find("a")->info["dice"], 1.0);
-  EXPECT_THROW(static_cast<void>(methods.run("other", *store_, quiet, CancelToken())), Error);
-  EXPECT_TRUE(ScoringMethods::info().contains("dice"));
+  EXPECT_EQ(dice(truth, predicted), 1.0);
+  EXPECT_TRUE(dice(truth, labels_with(grid({20, 20, 9}), half, 1)).is_null());
+  EXPECT_EQ(dice(image::LabelVolume(g), truth), 0.0);
+  EXPECT_EQ(dice(image::LabelVolume(g), image::LabelVolume(g)), 1.0);
+  EXPECT_THROW(static_cast<void>(dice_of_files(folder / "absent.nrrd", folder / "truth.nrrd")),
+               Error);
+  EXPECT_TRUE(scoring_methods().contains("dice"));
+}
+
+TEST(ScoringTest, ADamagedLabelDoesNotEndTheOthers) {
+  const TemporaryFolder folder;
+  io::write_labels(
+      labels_with(grid({20, 20, 10}), kBoxA, 1), folder / "a.nrrd", Overwrite::kReplace);
+  std::ofstream(folder / "damaged.nrrd") << "NRRD0004\n";
+  const auto pair = [&](const char* id, const char* predicted) {
+    return Json{{"id", id},
+                {"truth", (folder / "a.nrrd").string()},
+                {"predicted", (folder / predicted).string()}};
+  };
+  std::vector<Json> lines;
+  run_scoring({{"scoring", "dice"},
+               {"pairs", Json::array({pair("x", "damaged.nrrd"), pair("y", "a.nrrd")})}},
+              CancelToken(),
+              [&](const Json& line) { lines.push_back(line); });
+  ASSERT_EQ(lines.size(), 2U);
+  EXPECT_TRUE(lines[0]["dice"].is_null());
+  EXPECT_TRUE(lines[0].contains("error"));
+  EXPECT_EQ(lines[1].dump(), R"({"case":"y","dice":1.0,"progress":1.0})");
 }

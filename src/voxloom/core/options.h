@@ -2,6 +2,7 @@
 
 #include <array>
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <optional>
 #include <string>
@@ -47,6 +48,8 @@ struct OptionSpec {
 ///       list.option("--max-slices", max_slices, "Slices per direction, 0: all.").with_range(0,
 ///       1e6);
 ///     }
+///
+/// The references that option(), choice() and find() give stay valid while the list lives.
 class OptionList {
  public:
   OptionSpec& option(std::string name, bool& field, std::string help);
@@ -77,7 +80,7 @@ class OptionList {
                      std::function<std::string()> get,
                      std::string help);
 
-  [[nodiscard]] const std::vector<OptionSpec>& specs() const { return specs_; }
+  [[nodiscard]] const std::deque<OptionSpec>& specs() const { return specs_; }
   [[nodiscard]] OptionSpec* find(std::string_view name_or_key);
 
   /// Sets every key of a JSON or YAML-born object. Throws kInvalidArgument listing unknown keys.
@@ -92,7 +95,7 @@ class OptionList {
                          std::function<void(size_t)> set,
                          std::vector<std::string> names,
                          std::string help);
-  std::vector<OptionSpec> specs_;
+  std::deque<OptionSpec> specs_;  ///< References to its items last.
 };
 
 }  // namespace voxloom

@@ -18,6 +18,8 @@ class Progress {
   }
   /// `steps` more steps of the current stage are done.
   virtual void advance(int64_t steps) { static_cast<void>(steps); }
+  /// A few words to show beside the stage, replacing the last ones ("loss 0.21, dice 0.83").
+  virtual void note(std::string_view text) { static_cast<void>(text); }
   /// The current stage is over.
   virtual void end() {}
 };

@@ -20,6 +20,11 @@ enum class WireClass : uint8_t {
   kIgnore = 255,  ///< Neither loss nor metric looks at it.
 };
 
+/// "background", "guidewire", "catheter", "other_device", "vessel", "ignore".
+[[nodiscard]] std::string_view wire_class_name(WireClass wire_class);
+/// Throws kInvalidArgument listing the names.
+[[nodiscard]] WireClass wire_class_from_name(std::string_view name);
+
 /// What a sample may be used for. Sealed samples are opened by `eval --unseal` alone.
 enum class Role { kNone, kTrain, kFinetune, kVal, kValExtra, kSealed };
 [[nodiscard]] std::string_view role_name(Role role);  ///< "train", "val_extra", ...
@@ -30,6 +35,12 @@ enum class Role { kNone, kTrain, kFinetune, kVal, kValExtra, kSealed };
 /// when a mask is read (`kUnknownClass`).
 using ClassMap = std::array<uint8_t, 256>;
 inline constexpr uint8_t kUnknownClass = 254;
+/// Every id is unknown.
+[[nodiscard]] ClassMap empty_class_map();
+/// WireClass values stand for themselves.
+[[nodiscard]] ClassMap unified_class_map();
+/// 0 is background, `object_id` is `object`.
+[[nodiscard]] ClassMap binary_class_map(WireClass object, uint8_t object_id = 255);
 
 /// One annotated image: a line of a manifest.
 struct Sample {
@@ -51,8 +62,9 @@ struct LabelledImage {
   std::vector<uint8_t> mask;  ///< [H, W] WireClass values; empty: not annotated.
 };
 
-/// Reads both files. Throws kNotFound, kDataCorrupt naming the file: unreadable, a mask of another
-/// size, an id that the class map does not know.
+/// Reads both files: PNG, JPEG, TIFF or NPY [H, W]; 8 and 16 bits fill [0, 1], colour becomes grey,
+/// float must lie within [0, 1]. Throws kNotFound, kDataCorrupt naming the file: unreadable, a mask
+/// of another size, an id that the class map does not know.
 [[nodiscard]] LabelledImage load_sample(const Sample& sample);
 
 }  // namespace voxloom::dataset

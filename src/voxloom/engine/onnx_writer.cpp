@@ -4,7 +4,7 @@
 
 #include "voxloom/core/atomic_file.h"
 #include "voxloom/core/error.h"
-#include "voxloom/engine/onnx_wire.h"
+#include "voxloom/core/protobuf_wire.h"
 
 namespace voxloom::engine {
 
@@ -18,8 +18,8 @@ constexpr int64_t kIrVersion = 8, kOpset = 17;
 // Tensors below this many bytes stay inside the file: shapes must be readable without the other.
 constexpr size_t kSmallTensor = 1024;
 
-OnnxWire attribute_wire(const std::string& name, const OnnxAttribute& value) {
-  OnnxWire wire;
+ProtobufWire attribute_wire(const std::string& name, const OnnxAttribute& value) {
+  ProtobufWire wire;
   wire.text(1, name);
   if (const auto* number = std::get_if<int64_t>(&value)) {
     wire.integer(3, *number).integer(20, kAttributeInt);
@@ -219,9 +219,9 @@ uint64_t OnnxGraph::initializer_bytes() const {
 
 void OnnxGraph::emit(Sink sink, void* target, const std::string& external_file) const {
   const auto port_wire = [](const OnnxPort& port) {
-    OnnxWire shape;
+    ProtobufWire shape;
     for (const OnnxDim& dim : port.shape) {
-      OnnxWire entry;
+      ProtobufWire entry;
       if (const auto* number = std::get_if<int64_t>(&dim)) {
         entry.integer(1, *number);
       } else {
@@ -229,17 +229,17 @@ void OnnxGraph::emit(Sink sink, void* target, const std::string& external_file) 
       }
       shape.message(1, entry);
     }
-    OnnxWire tensor;
+    ProtobufWire tensor;
     tensor.integer(1, static_cast<int64_t>(port.type)).message(2, shape);
-    OnnxWire wire;
-    wire.text(1, port.name).message(2, OnnxWire().message(1, tensor));
+    ProtobufWire wire;
+    wire.text(1, port.name).message(2, ProtobufWire().message(1, tensor));
     if (!port.doc.empty()) wire.text(3, port.doc);
     return wire;
   };
 
-  OnnxWire front;
+  ProtobufWire front;
   for (const Node& node : nodes_) {
-    OnnxWire wire;
+    ProtobufWire wire;
     for (const std::string& name : node.inputs) wire.text(1, name);
     for (const std::string& name : node.outputs) wire.text(2, name);
     wire.text(3, node.name).text(4, node.op);
@@ -250,16 +250,16 @@ void OnnxGraph::emit(Sink sink, void* target, const std::string& external_file) 
 
   // Everything of a tensor but its bytes; raw_data (9) comes last so that the bytes can follow.
   uint64_t offset = 0;
-  std::vector<OnnxWire> heads;
+  std::vector<ProtobufWire> heads;
   uint64_t tensors_size = 0;
   for (const Initializer& tensor : initializers_) {
-    OnnxWire fields;
+    ProtobufWire fields;
     for (int64_t extent : tensor.shape) fields.integer(1, extent);
     fields.integer(2, static_cast<int64_t>(tensor.type)).text(8, tensor.name);
     const bool outside = !external_file.empty() && tensor.bytes.size() >= kSmallTensor;
     if (outside) {
       const auto entry = [](const char* key, const std::string& value) {
-        return OnnxWire().text(1, key).text(2, value);
+        return ProtobufWire().text(1, key).text(2, value);
       };
       fields.message(13, entry("location", external_file))
           .message(13, entry("offset", std::to_string(offset)))
@@ -270,22 +270,22 @@ void OnnxGraph::emit(Sink sink, void* target, const std::string& external_file) 
       fields.open(9, tensor.bytes.size());
     }
     const uint64_t inside = outside ? 0 : tensor.bytes.size();
-    OnnxWire head;
+    ProtobufWire head;
     head.open(5, fields.size() + inside).append(fields);
     tensors_size += head.size() + inside;
     heads.push_back(std::move(head));
   }
 
-  OnnxWire back;
+  ProtobufWire back;
   if (!doc_.empty()) back.text(10, doc_);
   for (const OnnxPort& port : inputs_) back.message(11, port_wire(port));
   for (const OnnxPort& port : outputs_) back.message(12, port_wire(port));
 
-  OnnxWire model;
+  ProtobufWire model;
   model.integer(1, kIrVersion).text(2, "voxloom");
-  model.message(8, OnnxWire().text(1, "").integer(2, kOpset));
+  model.message(8, ProtobufWire().text(1, "").integer(2, kOpset));
   for (const auto& [key, value] : metadata_) {
-    model.message(14, OnnxWire().text(1, key).text(2, value));
+    model.message(14, ProtobufWire().text(1, key).text(2, value));
   }
   model.open(7, front.size() + tensors_size + back.size());
 

@@ -143,6 +143,26 @@ class OnnxGraph {
   OnnxValue max_pool(const OnnxValue& x, int64_t kernel, int64_t stride);
   /// Each pixel becomes factor x factor equal pixels.
   OnnxValue upsample_nearest(const OnnxValue& x, int64_t factor);
+  /// Groups of factor x factor channels become pixels: [N, C f f, H, W] -> [N, C, f H, f W], as
+  /// PyTorch's pixel shuffle.
+  OnnxValue depth_to_space(const OnnxValue& x, int64_t factor);
+
+  // Image maps [N, C, H, W] (onnx_map_ops.cpp).
+  /// Zeros added after the last row and column alone; any kernel.
+  OnnxValue conv_pad_end(
+      const OnnxValue& x, const OnnxValue& w, const OnnxValue& b, int64_t stride, int64_t pad);
+  /// `margin` pixels on every side; mode "constant" (zeros) or "edge" (the border repeated).
+  OnnxValue pad_sides(const OnnxValue& x, int64_t margin, const std::string& mode);
+  /// Twice the size, bilinear, corners on corners.
+  OnnxValue upsample_bilinear(const OnnxValue& x);
+  OnnxValue leaky_relu(const OnnxValue& x, float slope);
+  /// Each channel of each image by its own mean and variance.
+  OnnxValue instance_norm(const OnnxValue& x, float epsilon);
+  /// Bilinear samples of x at grid [N, H', W', 2] of (x, y) in [-1, 1] (outer pixel edges), zeros
+  /// outside.
+  OnnxValue grid_sample(const OnnxValue& x, const OnnxValue& grid);
+  /// `a` where `condition`, else `b`; all of one shape.
+  OnnxValue where(const OnnxValue& condition, const OnnxValue& a, const OnnxValue& b);
 
   /// Names of the nodes made from here on begin with `scope` + "/".
   void set_scope(std::string scope) { scope_ = std::move(scope); }

@@ -1,6 +1,8 @@
 #include "voxloom/image/geometry.h"
 
+#include <algorithm>
 #include <cmath>
+#include <string_view>
 
 #include "voxloom/core/error.h"
 
@@ -23,6 +25,25 @@ std::array<double, 9> inverse(const std::array<double, 9>& m) {
           (m[3] * m[7] - m[4] * m[6]) / d,
           (m[1] * m[6] - m[0] * m[7]) / d,
           (m[0] * m[4] - m[1] * m[3]) / d};
+}
+
+/// The farthest that a corner of `b` lies from the same corner of `a` along one axis; sizes equal.
+/// NaN where a position is.
+double corner_shift_mm(const Geometry& a, const Geometry& b) {
+  double farthest = 0.0;
+  for (int corner = 0; corner < 8; ++corner) {
+    Vec3 voxel{};
+    for (size_t axis = 0; axis < 3; ++axis) {
+      voxel[axis] = (corner >> axis) & 1 ? static_cast<double>(a.size[axis] - 1) : 0.0;
+    }
+    const Vec3 wa = world_from_voxel(a, voxel), wb = world_from_voxel(b, voxel);
+    for (size_t i = 0; i < 3; ++i) {
+      const double shift = std::abs(wa[i] - wb[i]);
+      if (std::isnan(shift)) return shift;
+      farthest = std::max(farthest, shift);
+    }
+  }
+  return farthest;
 }
 
 }  // namespace
@@ -86,18 +107,35 @@ Vec3 voxel_from_world(const Geometry& g, const Vec3& world_mm) {
 }
 
 bool same_grid(const Geometry& a, const Geometry& b, double tolerance_mm) {
-  if (a.size != b.size) return false;
-  for (int corner = 0; corner < 8; ++corner) {
-    Vec3 voxel{};
-    for (size_t axis = 0; axis < 3; ++axis) {
-      voxel[axis] = (corner >> axis) & 1 ? static_cast<double>(a.size[axis] - 1) : 0.0;
-    }
-    const Vec3 wa = world_from_voxel(a, voxel), wb = world_from_voxel(b, voxel);
-    for (size_t i = 0; i < 3; ++i) {
-      if (!(std::abs(wa[i] - wb[i]) <= tolerance_mm)) return false;
-    }
+  return a.size == b.size && corner_shift_mm(a, b) <= tolerance_mm;
+}
+
+std::string grid_difference(const Geometry& got, const Geometry& wanted, double tolerance_mm) {
+  if (same_grid(got, wanted, tolerance_mm)) return {};
+  std::string out;
+  const auto add = [&](std::string_view what, const auto& must, const auto& is) {
+    out += format("{}{} {}, got {}", out.empty() ? "" : "; ", what, must, is);
+  };
+  if (got.size != wanted.size) add("size", wanted.size, got.size);
+  bool spacing = false, origin = false, direction = false;
+  for (size_t axis = 0; axis < 3; ++axis) {
+    const double steps = static_cast<double>(std::max<int64_t>(wanted.size[axis] - 1, 1));
+    const double stretch = std::abs(got.spacing_mm[axis] - wanted.spacing_mm[axis]) * steps;
+    spacing = spacing || !(stretch <= tolerance_mm);
+    origin = origin || !(std::abs(got.origin_mm[axis] - wanted.origin_mm[axis]) <= tolerance_mm);
   }
-  return true;
+  for (size_t i = 0; i < 9; ++i) {
+    direction = direction || !(std::abs(got.direction[i] - wanted.direction[i]) <= 1e-3);
+  }
+  if (spacing) add("spacing in mm", wanted.spacing_mm, got.spacing_mm);
+  if (origin) add("origin in mm (LPS)", wanted.origin_mm, got.origin_mm);
+  if (direction) add("direction", wanted.direction, got.direction);
+  if (out.empty()) {
+    out = format("corners within {:.3g} mm, got them up to {:.3g} mm away",
+                 tolerance_mm,
+                 corner_shift_mm(got, wanted));
+  }
+  return out;
 }
 
 std::string describe(const Geometry& g) {

@@ -37,6 +37,13 @@ struct Geometry {
 /// The same world box within `tolerance_mm`: equal sizes and every corner at the same place.
 [[nodiscard]] bool same_grid(const Geometry& a, const Geometry& b, double tolerance_mm = 1e-3);
 
+/// All that keeps `got` from lying on the grid of `wanted`, in words that continue "must have the
+/// image's": "size [4, 5, 6], got [4, 5, 7]; spacing in mm [1, 1, 1], got [1, 1, 2]". Empty where
+/// same_grid() holds.
+[[nodiscard]] std::string grid_difference(const Geometry& got,
+                                          const Geometry& wanted,
+                                          double tolerance_mm = 1e-3);
+
 /// "512x512x64, 0.7x0.7x2.5 mm" for messages and tables.
 [[nodiscard]] std::string describe(const Geometry& g);
 

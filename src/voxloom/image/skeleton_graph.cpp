@@ -132,12 +132,13 @@ std::vector<uint8_t> prune_spurs(std::span<const uint8_t> skeleton,
                 rule.radius_px.size());
   clear_corners(image);
   const auto too_short = [&](const Branch& b) {
+    if (!b.is_spur) return false;
     double least = rule.min_length_px;
     if (!rule.radius_px.empty()) {
       least = std::max(
           least, rule.radius_factor * static_cast<double>(rule.radius_px[image.inner(b.root)]));
     }
-    return b.is_spur && b.length < least;
+    return b.length < least;
   };
   // Taking one spur away can only lengthen the others (their junction may become an inner pixel),
   // so a length in the queue is a lower bound and is checked when its turn comes.

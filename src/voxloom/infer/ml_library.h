@@ -11,6 +11,8 @@
 #include "voxloom/core/cancel.h"
 #include "voxloom/core/progress.h"
 #include "voxloom/infer/segmenter.h"
+#include "voxloom/infer/wire_options.h"
+#include "voxloom/infer/wire_segmenter.h"
 
 namespace voxloom::infer {
 
@@ -32,7 +34,7 @@ struct ExportOptions {
 };
 
 /// The border to libvoxloom_ml.so: one table of functions. Nothing of libtorch crosses it.
-/// `std::function`-free so that the table is a plain constant.
+/// Plain functions, so that the table is a constant.
 struct MlApi {
   const char* build_id;
   std::unique_ptr<Segmenter> (*make_segmenter)(const std::string& package,
@@ -45,6 +47,30 @@ struct MlApi {
                                   const std::string& package,
                                   const RuntimeOptions& runtime,
                                   Progress& progress);
+  std::unique_ptr<WireSegmenter> (*make_wire_segmenter)(const std::string& package,
+                                                        const RuntimeOptions& runtime,
+                                                        TestAugmentation augmentation);
+  /// The architectures of wire networks: name, summary, reference, default options.
+  nlohmann::ordered_json (*wire_architectures)();
+  /// Trains into the run folder; `command_line` is noted there. Returns how the run ended.
+  nlohmann::ordered_json (*wire_train)(const WireTrainOptions& options,
+                                       const std::string& command_line,
+                                       bool force,
+                                       Progress& progress,
+                                       const CancelToken& stop);
+  nlohmann::ordered_json (*wire_eval)(const WireEvalOptions& options,
+                                      Progress& progress,
+                                      const CancelToken& stop);
+  /// Calls `line` with one JSON object an image.
+  nlohmann::ordered_json (*wire_predict)(const WirePredictOptions& options,
+                                         const std::function<void(const std::string&)>& line,
+                                         Progress& progress,
+                                         const CancelToken& stop);
+  /// Calls `line` with one JSON object a frame.
+  nlohmann::ordered_json (*wire_track)(const WireTrackCommand& options,
+                                       const std::function<void(const std::string&)>& line,
+                                       Progress& progress,
+                                       const CancelToken& stop);
   /// Versions of libtorch and OpenVINO, instruction sets used: for `voxloom --version --verbose`.
   nlohmann::ordered_json (*describe)();
 };

@@ -13,8 +13,9 @@
 
 namespace voxloom::infer {
 
-/// Which loss trains a wire network (guidewire.md section 4).
-enum class WireLoss { kHybrid, kDiceBce, kBce, kDice, kSkeletonRecall, kCbDice };
+/// Which loss trains a wire network (guidewire.md section 4.6): BCE and Dice, alone or with a term
+/// that looks at the course of thin objects and comes in late.
+enum class WireLoss { kHybrid, kHybridCbDice, kSkeletonRecall, kDiceBce };
 
 /// What `voxloom wire train` is told.
 struct WireTrainOptions {
@@ -26,7 +27,7 @@ struct WireTrainOptions {
   std::string network = "{}";        ///< Options of the architecture, as JSON.
   std::vector<std::string> classes;  ///< What counts as the object; empty: guidewire, catheter.
   WireLoss loss = WireLoss::kHybrid;
-  double supervision = 0.1;  ///< Weight of the deep supervision heads.
+  std::string loss_options = "{}";  ///< Of the loss (nn/hybrid_loss.h), as JSON.
   int64_t batch = 4;
   int64_t crop = 256;  ///< px; 0: whole images.
   double foreground_share = 0.33;
@@ -48,7 +49,6 @@ struct WireEvalOptions {
   bool unseal = false;
   double threshold = 0.0;  ///< 0: the package's.
   TestAugmentation augmentation = TestAugmentation::kNone;
-  double tolerance_px = 2.0;
   std::vector<std::string> classes;
   int64_t worst = 8;  ///< Cases shown in the report.
   int64_t resamples = 10000;

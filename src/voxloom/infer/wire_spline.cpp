@@ -76,7 +76,7 @@ WireSpline WireSpline::fit(std::span<const Point2> points, double knot_px, doubl
   for (size_t i = 1; i < points.size(); ++i) {
     u[i] = u[i - 1] + std::hypot(points[i][0] - points[i - 1][0], points[i][1] - points[i - 1][1]);
   }
-  const double length = std::max(u.back(), 1e-6);
+  const double length = std::max(u.back(), 1.0);
   const auto pieces = static_cast<size_t>(std::max(1.0, std::round(length / knot_px)));
   const size_t count = pieces + kDegree;
   const double step = length / static_cast<double>(pieces);
@@ -100,10 +100,9 @@ WireSpline WireSpline::fit(std::span<const Point2> points, double knot_px, doubl
       }
     }
   }
-  // The integral of the squared second derivative is close to the sum of squared second differences
-  // of the coefficients over the cube of the knot step (Eilers and Marx 1996, P-splines). A trace
-  // of it also keeps pieces without points determined.
-  const double weight = std::max(smoothing / (step * step * step), 1e-9);
+  // Eilers and Marx 1996 (P-splines): second differences of the coefficients stand for the second
+  // derivative. A trace of the penalty also keeps pieces without points determined.
+  const double weight = std::max(smoothing, 1e-9);
   constexpr std::array<double, 3> kDifference{1.0, -2.0, 1.0};
   for (size_t i = 0; i + 2 < count; ++i) {
     for (size_t a = 0; a < 3; ++a) {

@@ -23,6 +23,9 @@ namespace {
 using infer::TestAugmentation;
 using nlohmann::ordered_json;
 
+// Belongs to the names of cached networks: raise it when the exported graph changes.
+constexpr int kGraphVersion = 1;
+
 /// Mirrors and quarter turns of an image; `undo` turns the answer back.
 at::Tensor turned(const at::Tensor& x, int index, bool undo) {
   const int turns = index / 2;
@@ -117,7 +120,7 @@ class WirePackageSegmenter final : public infer::WireSegmenter {
 
   at::Tensor logits(const at::Tensor& x) {
     if (options_.engine == engine::EngineKind::kOpenvino) {
-      auto outputs = compiled(x.size(2), x.size(3)).run({{"image", x.contiguous()}});
+      auto outputs = compiled(x.size(2), x.size(3)).run({{engine::kWireInput, x.contiguous()}});
       return outputs.front().second;
     }
     if (options_.precision == engine::Precision::kBf16) {
@@ -131,21 +134,23 @@ class WirePackageSegmenter final : public infer::WireSegmenter {
   engine::OpenvinoNetwork& compiled(int64_t height, int64_t width) {
     auto& slot = compiled_[{height, width}];
     if (!slot) {
-      const engine::OpenvinoSource source{
-          .name = "wire",
-          .key = format("{}|{}|{}x{}|{}",
-                        package_.info.weights_sha256,
-                        package_.info.architecture,
-                        height,
-                        width,
-                        engine::kWireGraphVersion),
-          .outputs = {"logits"},
-          .graph =
-              [&] {
-                return engine::wire_graph(
-                    package_.info.architecture, package_.info.options, state_, height, width);
-              },
-          .folder = {}};
+      const engine::OpenvinoSource source{.name = "wire",
+                                          .key = format("{}|{}|{}x{}|{}",
+                                                        package_.info.weights_sha256,
+                                                        package_.info.architecture,
+                                                        height,
+                                                        width,
+                                                        kGraphVersion),
+                                          .outputs = {engine::kWireLogits},
+                                          .graph =
+                                              [&] {
+                                                return engine::wire_graph(
+                                                    package_.info.architecture,
+                                                    package_.info.options,
+                                                    state_,
+                                                    {.height = height, .width = width});
+                                              },
+                                          .folder = {}};
       slot = std::make_unique<engine::OpenvinoNetwork>(source, options_.precision, thread_budget());
     }
     return *slot;

@@ -10,6 +10,7 @@
 #include <zlib.h>
 
 #include "voxloom/core/error.h"
+#include "voxloom/core/utf8.h"
 #include "voxloom/io/dicom_guard.h"
 
 namespace voxloom::io::dicom {
@@ -17,23 +18,6 @@ namespace {
 
 // Values above this stay on disk until they are asked for.
 constexpr Uint32 kMaxReadLength = 4096;
-
-bool is_utf8(const std::string& s) {
-  for (size_t i = 0; i < s.size();) {
-    const auto c = static_cast<unsigned char>(s[i]);
-    const size_t tail = c < 0x80         ? 0
-                        : (c >> 5) == 6  ? 1
-                        : (c >> 4) == 14 ? 2
-                        : (c >> 3) == 30 ? 3
-                                         : 9;
-    if (tail == 9 || i + tail >= s.size()) return false;
-    for (size_t k = 1; k <= tail; ++k) {
-      if ((static_cast<unsigned char>(s[i + k]) >> 6) != 2) return false;
-    }
-    i += tail + 1;
-  }
-  return true;
-}
 
 std::string to_utf8(DcmItem& item, std::string value) {
   bool ascii = true;

@@ -78,32 +78,6 @@ void put_code(DcmItem& parent, const DcmTagKey& sequence, const DicomCode& code)
   put(item, DCM_CodeMeaning, code.meaning);
 }
 
-std::string difference(const Geometry& labels, const Geometry& series) {
-  const auto differ = [](const auto& a, const auto& b, double tolerance) {
-    for (size_t i = 0; i < a.size(); ++i) {
-      if (!(std::abs(static_cast<double>(a[i]) - static_cast<double>(b[i])) <= tolerance)) {
-        return true;
-      }
-    }
-    return false;
-  };
-  std::string out;
-  const auto add = [&](const char* what, const auto& a, const auto& b) {
-    out += format("{}{} {} against {}", out.empty() ? "" : "; ", what, a, b);
-  };
-  if (labels.size != series.size) add("size", labels.size, series.size);
-  if (differ(labels.spacing_mm, series.spacing_mm, 1e-3)) {
-    add("spacing", labels.spacing_mm, series.spacing_mm);
-  }
-  if (differ(labels.origin_mm, series.origin_mm, 1e-2)) {
-    add("origin", labels.origin_mm, series.origin_mm);
-  }
-  if (differ(labels.direction, series.direction, 1e-3)) {
-    add("direction", labels.direction, series.direction);
-  }
-  return out.empty() ? "corners more than 0.01 mm apart" : out;
-}
-
 struct Segment {
   uint16_t value = 0;
   int64_t number = 0;
@@ -181,10 +155,11 @@ class SegWriter {
 
   DcmFileFormat& build() {
     const Geometry& grid = stack_.geometry;
-    VOXLOOM_CHECK(image::same_grid(labels_.geometry(), grid, 1e-2),
+    const std::string differs = image::grid_difference(labels_.geometry(), grid, 1e-2);
+    VOXLOOM_CHECK(differs.empty(),
                   ErrorCode::kInvalidArgument,
-                  "dicom seg: the label map must lie on the grid of the source series, got {}",
-                  difference(labels_.geometry(), grid));
+                  "dicom seg: the label map must lie on the source series' grid: {}",
+                  differs);
     VOXLOOM_CHECK(frame_at(0).position_mm.has_value(),
                   ErrorCode::kUnsupported,
                   "dicom seg: the source series must have ImagePositionPatient");

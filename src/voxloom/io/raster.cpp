@@ -50,11 +50,11 @@ RasterFormat raster_format(std::span<const std::byte> start) {
   return RasterFormat::kNone;
 }
 
-Raster read_raster(const std::filesystem::path& path) {
+Raster read_raster(const std::filesystem::path& path, PngPalette palette) {
   const auto bytes = read_file(path);
   switch (raster_format(bytes)) {
     case RasterFormat::kPng:
-      return decode_png(bytes, path.string());
+      return decode_png(bytes, path.string(), palette);
     case RasterFormat::kJpeg:
       return decode_jpeg(bytes, path.string());
     default:

@@ -32,14 +32,21 @@ inline constexpr int64_t kMaxRasterPixels = int64_t{1} << 28;
 inline constexpr int64_t kMaxRasterFileBytes = int64_t{1} << 30;
 inline constexpr int64_t kMaxTiffPages = 1 << 16;
 
+/// What becomes of a PNG picture with a palette: its colours, or one channel of indices (the ids
+/// of a label picture).
+enum class PngPalette { kColours, kIndices };
+
 /// Decode a file in memory: grey and RGB of 8 bits, PNG also of 16. Transparency is dropped,
-/// palettes become RGB. `file` is its name for messages.
+/// palettes become RGB unless told otherwise. `file` is its name for messages.
 /// Throws kDataCorrupt for damaged data, kUnsupported above the limits and for CMYK.
-[[nodiscard]] Raster decode_png(std::span<const std::byte> bytes, const std::string& file);
+[[nodiscard]] Raster decode_png(std::span<const std::byte> bytes,
+                                const std::string& file,
+                                PngPalette palette = PngPalette::kColours);
 [[nodiscard]] Raster decode_jpeg(std::span<const std::byte> bytes, const std::string& file);
 
 /// One PNG or JPEG file.
-[[nodiscard]] Raster read_raster(const std::filesystem::path& path);
+[[nodiscard]] Raster read_raster(const std::filesystem::path& path,
+                                 PngPalette palette = PngPalette::kColours);
 
 /// Grey by Rec. 601 luma with Pillow's rounding: (19595 R + 38470 G + 7471 B + 32768) / 65536.
 [[nodiscard]] Raster to_grey(const Raster& raster);

@@ -50,8 +50,9 @@ struct PngHeader {
   int bits = 8, channels = 1, passes = 1;
 };
 
-/// The header, with transformations set up so that rows come as grey or RGB of 8 or 16 bits.
-bool start_reading(PngContext* c, PngHeader* header) {
+/// The header, with transformations set up so that rows come as grey, indices or RGB of 8 or 16
+/// bits.
+bool start_reading(PngContext* c, PngPalette palette, PngHeader* header) {
   if (setjmp(c->jump) != 0) return false;
   png_set_user_limits(c->png, kMaxRasterSide, kMaxRasterSide);
   png_set_chunk_malloc_max(c->png, png_alloc_size_t{8} << 20);
@@ -59,7 +60,13 @@ bool start_reading(PngContext* c, PngHeader* header) {
   png_set_read_fn(c->png, c, read_bytes);
   png_read_info(c->png, c->info);
   const auto colour = png_get_color_type(c->png, c->info);
-  if (colour == PNG_COLOR_TYPE_PALETTE) png_set_palette_to_rgb(c->png);
+  if (colour == PNG_COLOR_TYPE_PALETTE) {
+    if (palette == PngPalette::kColours) {
+      png_set_palette_to_rgb(c->png);
+    } else {
+      png_set_packing(c->png);
+    }
+  }
   if (colour == PNG_COLOR_TYPE_GRAY) png_set_expand_gray_1_2_4_to_8(c->png);
   png_set_strip_alpha(c->png);
   if (png_get_bit_depth(c->png, c->info) == 16) png_set_swap(c->png);
@@ -139,13 +146,13 @@ class PngWriter {
 
 }  // namespace
 
-Raster decode_png(std::span<const std::byte> bytes, const std::string& file) {
+Raster decode_png(std::span<const std::byte> bytes, const std::string& file, PngPalette palette) {
   PngReader reader;
   PngContext& c = reader.context;
   c.in = reinterpret_cast<const png_byte*>(bytes.data());
   c.in_left = bytes.size();
   PngHeader header;
-  VOXLOOM_CHECK(start_reading(&c, &header),
+  VOXLOOM_CHECK(start_reading(&c, palette, &header),
                 ErrorCode::kDataCorrupt,
                 "'{}': must be a valid PNG picture, got an error: {}",
                 file,

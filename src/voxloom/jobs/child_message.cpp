@@ -2,22 +2,17 @@
 
 #include <algorithm>
 
+#include "voxloom/core/json_text.h"
+
 namespace voxloom::jobs {
 namespace {
 
 using nlohmann::ordered_json;
 
-constexpr int kMaxDepth = 64;  // printing recurses
-
 std::optional<ordered_json> parse_object(std::string_view line) {
   if (line.empty() || line[0] != '{') return std::nullopt;
-  bool deep = false;
-  const auto watch = [&](int depth, ordered_json::parse_event_t, ordered_json&) {
-    deep = deep || depth > kMaxDepth;
-    return !deep;
-  };
-  ordered_json value = ordered_json::parse(line, watch, false);
-  if (deep || !value.is_object()) return std::nullopt;
+  ordered_json value = read_json(line).value;
+  if (!value.is_object()) return std::nullopt;
   return value;
 }
 

@@ -18,8 +18,6 @@
 #include "voxloom/core/error.h"
 #include "voxloom/jobs/line_splitter.h"
 
-extern char** environ;
-
 namespace voxloom::jobs {
 namespace {
 
@@ -86,7 +84,7 @@ std::vector<std::string> merged_environment(
         added.begin(), added.end(), [&](const auto& item) { return item.first == name; });
     if (!replaced) list.push_back(text);
   }
-  for (const auto& [name, value] : added) list.push_back(name + "=" + value);
+  for (const auto& [name, value] : added) list.push_back(format("{}={}", name, value));
   return list;
 }
 

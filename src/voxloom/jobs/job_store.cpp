@@ -4,6 +4,7 @@
 #include <array>
 #include <ctime>
 
+#include "voxloom/core/json_text.h"
 #include "voxloom/jobs/line_splitter.h"
 #include "voxloom/jobs/process_identity.h"
 #include "voxloom/jobs/uuid.h"
@@ -34,14 +35,14 @@ JobRecord read_job(const SqlRow& row) {
   job.id = row.text(0);
   job.kind = row.text(1);
   job.status = parse_status(row.text(2));
-  job.request = Json::parse(row.text(3));
+  job.request = parse_json(row.text(3), "job request");
   job.submitted_ms = row.integer(4);
   job.start_ms = row.integer(5);
   job.end_ms = row.integer(6);
   job.attempts = row.integer(7);
   job.progress = row.number(8);
-  job.details = Json::parse(row.text(9)).get<std::vector<std::string>>();
-  job.result = Json::parse(row.text(10));
+  job.details = parse_json(row.text(9), "job details").get<std::vector<std::string>>();
+  job.result = parse_json(row.text(10), "job result");
   return job;
 }
 

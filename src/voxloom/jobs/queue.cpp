@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "voxloom/core/json_text.h"
 #include "voxloom/jobs/uuid.h"
 
 namespace voxloom::jobs {
@@ -77,7 +78,8 @@ Queue Queue::create(std::shared_ptr<Database> database,
     const auto rows =
         t.run("SELECT settings, max_attempts FROM voxloom_queues WHERE name = ?", {name}).rows;
     VOXLOOM_CHECK(
-        Json::parse(rows.at(0).text(0)) == settings && rows[0].integer(1) == max_attempts,
+        parse_json(rows.at(0).text(0), "queue settings") == settings &&
+            rows[0].integer(1) == max_attempts,
         ErrorCode::kAlreadyExists,
         "queue '{}' exists with other settings ({}, {} attempts); use another name, or --force to "
         "change it",
@@ -99,7 +101,7 @@ Queue Queue::open(std::shared_ptr<Database> database, const std::string& name) {
                        database->name(),
                        known.empty() ? std::string("none") : quoted_list(known)));
   }
-  return Queue(std::move(database), name, Json::parse(rows[0].text(0)));
+  return Queue(std::move(database), name, parse_json(rows[0].text(0), "queue settings"));
 }
 
 std::vector<std::string> Queue::names(Database& database) {
@@ -133,7 +135,8 @@ int64_t Queue::add(std::span<const QueueCase> cases) {
       const auto rows = t.run("SELECT request FROM voxloom_cases WHERE queue = ? AND case_key = ?",
                               {name_, item.key})
                             .rows;
-      if (Json::parse(rows.at(0).text(0)) != item.request) different.push_back(item.key);
+      if (parse_json(rows.at(0).text(0), "queue case") != item.request)
+        different.push_back(item.key);
     }
     VOXLOOM_CHECK(different.empty(),
                   ErrorCode::kAlreadyExists,
@@ -185,7 +188,7 @@ std::optional<CaseClaim> Queue::claim(const std::string& worker, std::chrono::mi
     if (rows.empty()) return;
     claim = CaseClaim{.key = rows[0].text(0),
                       .token = make_token(),
-                      .request = Json::parse(rows[0].text(1)),
+                      .request = parse_json(rows[0].text(1), "queue case"),
                       .redo = rows[0].integer(2) != 0,
                       .attempt = rows[0].integer(3) + 1,
                       .max_attempts = max_attempts};

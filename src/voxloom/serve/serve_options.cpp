@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "voxloom/core/error.h"
+#include "voxloom/core/json_text.h"
 #include "voxloom/serve/auth/limits.h"
 
 namespace voxloom::serve {
@@ -23,7 +24,7 @@ bool is_url(std::string_view text) {
 /// MONAI Label's list: ["https://a", "https://b"].
 std::vector<std::string> origins_of(const std::string& text) {
   if (text.empty()) return {};
-  const auto list = nlohmann::json::parse(text, nullptr, /*allow_exceptions=*/false);
+  const auto list = read_json(text).value;
   const bool texts =
       list.is_array() &&
       std::all_of(list.begin(), list.end(), [](const auto& entry) { return entry.is_string(); });
@@ -31,7 +32,7 @@ std::vector<std::string> origins_of(const std::string& text) {
                 ErrorCode::kInvalidArgument,
                 "MONAI_LABEL_CORS_ORIGINS: must be a JSON list of texts, got '{}'",
                 text);
-  return list.template get<std::vector<std::string>>();
+  return list.get<std::vector<std::string>>();
 }
 
 }  // namespace

@@ -13,8 +13,8 @@
 
 #include "voxloom/core/error.h"
 #include "voxloom/core/sha256.h"
+#include "voxloom/core/yaml_text.h"
 #include "voxloom/weights/safetensors.h"
-#include "voxloom/weights/yaml_text.h"
 
 namespace voxloom::weights {
 namespace {

@@ -3,8 +3,8 @@
 #include <cmath>
 
 #include "voxloom/core/error.h"
+#include "voxloom/core/yaml_text.h"
 #include "voxloom/weights/package.h"
-#include "voxloom/weights/yaml_text.h"
 
 namespace voxloom::weights {
 namespace {

@@ -4,6 +4,7 @@
 #include <unordered_map>
 
 #include "voxloom/core/error.h"
+#include "voxloom/core/utf8.h"
 
 namespace voxloom::weights {
 
@@ -495,38 +496,6 @@ const PickleNode* PickleTree::find(const PickleNode& dict, std::string_view key)
 std::string_view PickleTree::callable_name(const PickleNode& object) const {
   if (object.kind != Kind::kObject || nodes_[object.callable].kind != Kind::kGlobal) return {};
   return nodes_[object.callable].text;
-}
-
-bool is_utf8(std::string_view text) {
-  for (size_t i = 0; i < text.size();) {
-    const auto lead = static_cast<uint8_t>(text[i]);
-    size_t length = 1;
-    if (lead >= 0x80) {
-      uint32_t point = 0;
-      if (lead >= 0xc2 && lead <= 0xdf) {
-        length = 2;
-        point = lead & 0x1fu;
-      } else if (lead >= 0xe0 && lead <= 0xef) {
-        length = 3;
-        point = lead & 0x0fu;
-      } else if (lead >= 0xf0 && lead <= 0xf4) {
-        length = 4;
-        point = lead & 0x07u;
-      } else {
-        return false;
-      }
-      if (text.size() - i < length) return false;
-      for (size_t k = 1; k < length; ++k) {
-        const auto next = static_cast<uint8_t>(text[i + k]);
-        if ((next & 0xc0) != 0x80) return false;
-        point = point << 6 | (next & 0x3fu);
-      }
-      const bool overlong = (length == 3 && point < 0x800) || (length == 4 && point < 0x10000);
-      if (overlong || point > 0x10ffff || (point >= 0xd800 && point <= 0xdfff)) return false;
-    }
-    i += length;
-  }
-  return true;
 }
 
 }  // namespace voxloom::weights

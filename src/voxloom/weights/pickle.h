@@ -86,7 +86,4 @@ class PickleTree {
                                       std::string_view where,
                                       const PickleLimits& limits = {});
 
-/// Whether `text` is well-formed UTF-8 (no surrogates, no overlong forms).
-[[nodiscard]] bool is_utf8(std::string_view text);
-
 }  // namespace voxloom::weights

@@ -6,8 +6,8 @@
 
 #include "voxloom/core/error.h"
 #include "voxloom/core/sha256.h"
+#include "voxloom/core/utf8.h"
 #include "voxloom/core/zip_writer.h"
-#include "voxloom/weights/pickle.h"
 
 namespace voxloom::weights {
 namespace {

@@ -6,6 +6,7 @@
 
 #include "voxloom/core/atomic_file.h"
 #include "voxloom/core/error.h"
+#include "voxloom/core/json_text.h"
 #include "voxloom/serve/auth/password.h"
 #include "voxloom/serve/auth/sodium_ready.h"
 
@@ -126,7 +127,7 @@ std::optional<TokenClaims> TokenSigner::verify(std::string_view token, int64_t n
   // Only what this program signed gets here.
   const auto json_text = from_base64(message.substr(kPrefix.size()));
   if (!json_text) return std::nullopt;
-  const auto json = ordered_json::parse(*json_text, nullptr, false);
+  const auto json = read_json(*json_text).value;
   if (!json.is_object() || !json.contains("u") || !json.contains("s") || !json.contains("e")) {
     return std::nullopt;
   }

@@ -11,6 +11,7 @@
 
 #include "voxloom/core/atomic_file.h"
 #include "voxloom/core/error.h"
+#include "voxloom/core/json_text.h"
 #include "voxloom/core/log.h"
 
 namespace voxloom::serve {
@@ -141,7 +142,7 @@ UserList parse_users(std::string_view text, std::string_view where) {
                 where,
                 kMaxFileBytes,
                 text.size());
-  const auto json = ordered_json::parse(text, nullptr, false);
+  const auto json = parse_json(text, where);
   VOXLOOM_CHECK(json.is_object(), ErrorCode::kDataCorrupt, "{}: must be a JSON object", where);
   const auto version = json.find("voxloom_users");
   VOXLOOM_CHECK(version != json.end() && *version == kVersion,

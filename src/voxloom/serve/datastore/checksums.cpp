@@ -3,9 +3,10 @@
 #include <exception>
 #include <utility>
 
+#include "voxloom/core/json_text.h"
 #include "voxloom/core/sha256.h"
 #include "voxloom/serve/datastore/index_json.h"
-#include "voxloom/serve/datastore/json_text.h"
+#include "voxloom/serve/datastore/info_json.h"
 
 namespace voxloom::serve {
 

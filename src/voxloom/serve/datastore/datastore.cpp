@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "voxloom/core/error.h"
-#include "voxloom/serve/datastore/json_text.h"
+#include "voxloom/core/utf8.h"
 
 namespace voxloom::serve {
 

@@ -6,11 +6,12 @@
 #include <utility>
 
 #include "voxloom/core/error.h"
+#include "voxloom/core/json_text.h"
 #include "voxloom/core/log.h"
 #include "voxloom/io/dicom_series.h"
 #include "voxloom/serve/datastore/datastore.h"
 #include "voxloom/serve/datastore/index_json.h"
-#include "voxloom/serve/datastore/json_text.h"
+#include "voxloom/serve/datastore/info_json.h"
 
 namespace voxloom::serve {
 namespace {

@@ -185,7 +185,8 @@ std::vector<http::Route> dicom_proxy_routes(std::shared_ptr<const io::DicomwebCl
     http::Route route;
     route.method = method;
     route.pattern = "/proxy/dicom/{path*}";
-    route.role = "user";
+    // What is posted there is stored.
+    route.role = route.method == "GET" ? "user" : "annotator";
     route.summary = "Passes a DICOMweb request on to the server that keeps the images.";
     route.work = http::Work::kLong;
     route.handler = [client, options](http::Request& request) {

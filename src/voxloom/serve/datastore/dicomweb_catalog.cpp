@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "voxloom/core/error.h"
+#include "voxloom/core/json_text.h"
 #include "voxloom/core/log.h"
 
 namespace voxloom::serve {
@@ -173,8 +174,9 @@ std::vector<io::WebFields> parse_search_filters(std::string_view json) {
             "search filter: must be JSON like {{\"Modality\": \"CT\"}} or a list of such, got {}",
             got)};
   };
-  const Json parsed = Json::parse(json, nullptr, false);
-  if (parsed.is_discarded()) throw fail("no JSON");
+  const JsonReading read = read_json(json);
+  if (!read.error.empty()) throw fail("no JSON");
+  const Json& parsed = read.value;
   const Json list = parsed.is_array() ? parsed : Json::array({parsed});
   std::vector<io::WebFields> out;
   for (const Json& object : list) {

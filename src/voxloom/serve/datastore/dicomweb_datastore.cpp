@@ -14,7 +14,7 @@
 #include "voxloom/io/dicom_seg.h"
 #include "voxloom/io/dicom_series.h"
 #include "voxloom/io/volume_io.h"
-#include "voxloom/serve/datastore/grid_check.h"
+#include "voxloom/serve/datastore/label_check.h"
 #include "voxloom/serve/datastore/label_info.h"
 
 namespace voxloom::serve {
@@ -82,7 +82,7 @@ class Scratch {
 // single precision loses. The header is looked at before a voxel is read.
 image::LabelVolume read_label_on(const image::Geometry& grid, const fs::path& file) {
   if (io::is_dicom_file(file)) return io::read_dicom_seg(file, &grid);
-  check_label_grid(io::open_volume(file)->geometry(), grid);
+  check_label_grid(io::open_volume(file)->geometry(), grid, 0.1);
   const image::LabelVolume given = io::read_labels(file);
   image::LabelVolume labels(grid);
   std::copy(given.voxels().begin(), given.voxels().end(), labels.voxels().begin());

@@ -62,8 +62,12 @@ void make_folder(const fs::path& folder) {
   }
 }
 
-void rename_durably(const fs::path& from, const fs::path& to) {
+void rename_file(const fs::path& from, const fs::path& to) {
   if (::rename(from.c_str(), to.c_str()) != 0) fail("renaming a file");
+}
+
+void rename_durably(const fs::path& from, const fs::path& to) {
+  rename_file(from, to);
   sync_folder(to.parent_path());
 }
 

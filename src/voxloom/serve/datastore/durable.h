@@ -23,6 +23,8 @@ void sync_file(const std::filesystem::path& path);
 void sync_folder(const std::filesystem::path& folder);
 /// Makes one folder, durably; nothing when it is there.
 void make_folder(const std::filesystem::path& folder);
+/// Replaces `to`; its folder is not synced.
+void rename_file(const std::filesystem::path& from, const std::filesystem::path& to);
 /// Replaces `to`; the folder is synced.
 void rename_durably(const std::filesystem::path& from, const std::filesystem::path& to);
 /// Removes a file, durably; nothing when there is none.

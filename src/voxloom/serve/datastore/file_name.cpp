@@ -4,8 +4,8 @@
 #include <span>
 #include <system_error>
 
+#include "voxloom/core/utf8.h"
 #include "voxloom/io/path_suffix.h"
-#include "voxloom/serve/datastore/json_text.h"
 
 namespace voxloom::serve {
 namespace {

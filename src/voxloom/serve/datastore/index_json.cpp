@@ -5,8 +5,9 @@
 #include <utility>
 
 #include "voxloom/core/error.h"
+#include "voxloom/core/json_text.h"
 #include "voxloom/serve/datastore/file_name.h"
-#include "voxloom/serve/datastore/json_text.h"
+#include "voxloom/serve/datastore/info_json.h"
 
 namespace voxloom::serve {
 namespace {

@@ -1,5 +1,6 @@
 #include "voxloom/serve/datastore/journal.h"
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <charconv>
@@ -12,9 +13,10 @@
 #include <zlib.h>
 
 #include "voxloom/core/error.h"
+#include "voxloom/core/json_text.h"
 #include "voxloom/serve/datastore/file_name.h"
 #include "voxloom/serve/datastore/index_json.h"
-#include "voxloom/serve/datastore/json_text.h"
+#include "voxloom/serve/datastore/info_json.h"
 
 namespace voxloom::serve {
 namespace {
@@ -28,6 +30,18 @@ std::string checksum(std::string_view text) {
   std::array<char, kDigits + 1> digits{};
   std::snprintf(digits.data(), digits.size(), "%08lx", crc);
   return {digits.data(), kDigits};
+}
+
+/// Writes all of it. Returns an errno, or 0.
+int write_at(int fd, std::string_view bytes, uint64_t offset) {
+  while (!bytes.empty()) {
+    const ssize_t written = ::pwrite(fd, bytes.data(), bytes.size(), static_cast<off_t>(offset));
+    if (written < 0 && errno == EINTR) continue;
+    if (written <= 0) return written < 0 ? errno : ENOSPC;
+    bytes.remove_prefix(static_cast<size_t>(written));
+    offset += static_cast<uint64_t>(written);
+  }
+  return 0;
 }
 
 Change change_from_json(const Json& value) {
@@ -77,6 +91,7 @@ std::string with_checksum(std::string_view text) {
 
 JournalReport read_journal(std::string_view text, const std::function<void(Change)>& apply) {
   JournalReport report;
+  text = text.substr(0, text.find_last_not_of('\0') + 1);
   while (!text.empty()) {
     const size_t end = text.find('\n');
     if (end == std::string_view::npos) {
@@ -88,6 +103,10 @@ JournalReport read_journal(std::string_view text, const std::function<void(Chang
     if (line.empty()) continue;
     const bool intact = line.size() > kDigits + 1 && line[kDigits] == ' ' &&
                         checksum(line.substr(kDigits + 1)) == line.substr(0, kDigits);
+    if (!intact && text.empty() && line.find('\0') != std::string_view::npos) {
+      report.cut = true;  // Its end came to the disk and its beginning did not.
+      break;
+    }
     if (!intact) {
       ++report.damaged;
       continue;
@@ -149,53 +168,54 @@ void apply_change(std::map<std::string, StoredImage, std::less<>>& images, const
 }
 
 Journal::Journal(const std::filesystem::path& path) {
-  fd_ = ::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC, 0644);
+  fd_ = ::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
   VOXLOOM_CHECK(fd_ >= 0,
                 ErrorCode::kUnavailable,
                 "studies folder: its journal cannot be made: {}",
                 std::strerror(errno));
+  reserve();
   ::fsync(fd_);
   sync_folder(path.parent_path());
 }
 
 Journal::~Journal() {
-  if (fd_ >= 0) ::close(fd_);
+  if (fd_ < 0) return;
+  static_cast<void>(!::ftruncate(fd_, static_cast<off_t>(bytes_)));
+  ::close(fd_);
 }
 
 Journal::Journal(Journal&& other) noexcept
     : fd_(std::exchange(other.fd_, -1)),
       bytes_(std::exchange(other.bytes_, 0)),
-      spoiled_(std::exchange(other.spoiled_, false)) {}
+      reserved_(std::exchange(other.reserved_, 0)) {}
 
 Journal& Journal::operator=(Journal&& other) noexcept {
   std::swap(fd_, other.fd_);
   std::swap(bytes_, other.bytes_);
-  std::swap(spoiled_, other.spoiled_);
+  std::swap(reserved_, other.reserved_);
   return *this;
 }
 
+/// On a full disk there is no room ahead, and each line asks for its own.
+void Journal::reserve() {
+  constexpr size_t kAhead = size_t{64} << 10;
+  const std::string zeros(kAhead, '\0');
+  if (write_at(fd_, zeros, reserved_) == 0) reserved_ += kAhead;
+}
+
 void Journal::append(std::string_view line) {
-  int error = 0;
-  if (spoiled_ && ::write(fd_, "\n", 1) == 1) {
-    ++bytes_;
-    spoiled_ = false;
+  if (bytes_ + line.size() > reserved_) {
+    reserved_ = std::max(reserved_, bytes_);
+    reserve();
   }
-  std::string_view rest = line;
-  while (!rest.empty() && error == 0) {
-    const ssize_t written = ::write(fd_, rest.data(), rest.size());
-    if (written >= 0) {
-      rest.remove_prefix(static_cast<size_t>(written));
-    } else if (errno != EINTR) {
-      error = errno;
-    }
-  }
+  int error = write_at(fd_, line, bytes_);
   if (error == 0 && ::fdatasync(fd_) != 0) error = errno;
   if (error == 0) {
     bytes_ += line.size();
     return;
   }
-  // Half a line would spoil the next one.
-  if (::ftruncate(fd_, static_cast<off_t>(bytes_)) != 0) spoiled_ = true;
+  // Half a line, or a whole one that was refused: gone, or else written over by the next one.
+  if (::ftruncate(fd_, static_cast<off_t>(bytes_)) == 0) reserved_ = bytes_;
   throw Error(ErrorCode::kUnavailable,
               format("studies folder: its journal cannot be written: {}", std::strerror(error)));
 }

@@ -37,14 +37,16 @@ struct JournalReport {
   bool cut = false;  ///< Its last line has no end: a write that was never acknowledged.
 };
 
-/// Calls `apply` for each intact record in order.
+/// Calls `apply` for each intact record in order. Zeros at the end are room for further ones.
 JournalReport read_journal(std::string_view text, const std::function<void(Change)>& apply);
 
 /// Applies one record to a table. Images that were dropped keep an entry for their labels' sake
 /// (its info and stamp are cleared); what is really there is decided by the files.
 void apply_change(std::map<std::string, StoredImage, std::less<>>& images, const Change& change);
 
-/// An append-only file. Not thread-safe.
+/// A file that lines are added to. Zeros are written ahead of them, so that a line's sync is that
+/// of some bytes in a file that does not grow: the file system has nothing to note down about it.
+/// Not thread-safe.
 class Journal {
  public:
   Journal() = default;
@@ -54,15 +56,17 @@ class Journal {
   Journal(Journal&& other) noexcept;
   Journal& operator=(Journal&& other) noexcept;
 
-  /// On return the line is on disk. On failure (kUnavailable) the file is as before.
+  /// On return the line is on disk. On failure (kUnavailable) it does not count.
   void append(std::string_view line);
   [[nodiscard]] uint64_t bytes() const { return bytes_; }
   [[nodiscard]] bool is_open() const { return fd_ >= 0; }
 
  private:
+  void reserve();
+
   int fd_ = -1;
   uint64_t bytes_ = 0;
-  bool spoiled_ = false;  ///< The file may end in half a line.
+  uint64_t reserved_ = 0;  ///< The file's size: lines, then zeros.
 };
 
 }  // namespace voxloom::serve

@@ -7,13 +7,13 @@
 
 #include "voxloom/core/atomic_file.h"
 #include "voxloom/core/error.h"
+#include "voxloom/core/json_text.h"
 #include "voxloom/core/mapped_file.h"
 #include "voxloom/image/volume.h"
 #include "voxloom/io/path_suffix.h"
 #include "voxloom/io/volume_format.h"
 #include "voxloom/io/volume_io.h"
 #include "voxloom/io/volume_writer.h"
-#include "voxloom/serve/datastore/json_text.h"
 
 namespace voxloom::serve {
 namespace {
@@ -61,32 +61,10 @@ void check_format(const fs::path& path, const std::string& ext) {
   }
 }
 
-void check_grid(const Geometry& label, const LabelTarget& target) {
-  const Geometry& grid = target.grid;
-  if (label.size != grid.size) {
-    refuse(format("must have the image's size {}, got {}", grid.size, label.size));
-  }
-  if (!target.has_geometry) return;
-  const double smallest = *std::min_element(grid.spacing_mm.begin(), grid.spacing_mm.end());
-  const double tolerance_mm = 0.05 * smallest;
-  if (image::same_grid(label, grid, tolerance_mm)) return;
-  for (size_t a = 0; a < 3; ++a) {
-    const double shift = std::abs(label.spacing_mm[a] - grid.spacing_mm[a]) *
-                         static_cast<double>(std::max<int64_t>(grid.size[a] - 1, 1));
-    if (shift > tolerance_mm) {
-      refuse(format(
-          "must have the image's spacing {} mm, got {} mm", grid.spacing_mm, label.spacing_mm));
-    }
-  }
-  for (size_t i = 0; i < 9; ++i) {
-    if (std::abs(label.direction[i] - grid.direction[i]) > 1e-3) {
-      refuse(format("must have the image's direction {}, got {}", grid.direction, label.direction));
-    }
-  }
-  refuse(format("must have the image's origin {} mm (LPS), got {} mm; they may differ by {:.3g} mm",
-                grid.origin_mm,
-                label.origin_mm,
-                tolerance_mm));
+/// A picture's size on the image's grid: its file says nothing else.
+Geometry with_size(Geometry grid, const image::Index3& size) {
+  grid.size = size;
+  return grid;
 }
 
 void check_values(const image::Volume& slab) {
@@ -107,14 +85,16 @@ void check_values(const image::Volume& slab) {
 
 void check_json(const fs::path& path) {
   const auto text = read_text_file(path, kMaxJsonBytes);
-  const Json value = parse_json(text, "label");
+  const auto value = parse_json(text, "label");
   if (!value.is_object()) refuse(format("must be a JSON object, got {}", value.type_name()));
 }
 
 void check_volume(const fs::path& path, const std::string& ext, const LabelTarget& target) {
   check_format(path, ext);
   const auto source = io::open_volume(path);
-  check_grid(source->geometry(), target);
+  Geometry grid = source->geometry();
+  if (!target.has_geometry) grid = with_size(target.grid, grid.size);
+  check_label_grid(grid, target.grid, 0.05);
   const int64_t depth = source->geometry().size[2], step = slab_depth(source->geometry());
   for (int64_t z = 0; z < depth; z += step) {
     check_values(source->read_slab(z, std::min(z + step, depth)));
@@ -122,6 +102,12 @@ void check_volume(const fs::path& path, const std::string& ext, const LabelTarge
 }
 
 }  // namespace
+
+void check_label_grid(const Geometry& label, const Geometry& image, double voxels) {
+  const double shortest = *std::min_element(image.spacing_mm.begin(), image.spacing_mm.end());
+  const std::string differs = image::grid_difference(label, image, voxels * shortest);
+  if (!differs.empty()) refuse("must have the image's " + differs);
+}
 
 void check_label(const fs::path& path, const std::string& ext, const LabelTarget& target) {
   try {

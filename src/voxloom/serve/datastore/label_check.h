@@ -13,6 +13,11 @@ struct LabelTarget {
   bool has_geometry = true;  ///< False for pictures: their files say nothing but the size.
 };
 
+/// Throws kInvalidArgument, saying what differs, unless a label map lies on its image's grid: the
+/// same size exactly, and every corner within `voxels` of the shortest side of a voxel (clients
+/// write geometry in single precision, some as angles).
+void check_label_grid(const image::Geometry& label, const image::Geometry& image, double voxels);
+
 /// Throws kInvalidArgument, saying what differs, unless `path` (whose name ends with `ext`) holds a
 /// label of that grid: a volume with the same size whose voxels lie within a twentieth of a voxel
 /// of the image's, all values whole numbers within [0, 65535]; or, for ".json", a JSON object of

@@ -6,7 +6,7 @@
 #include "voxloom/core/error.h"
 #include "voxloom/core/log.h"
 #include "voxloom/serve/datastore/file_name.h"
-#include "voxloom/serve/datastore/json_text.h"
+#include "voxloom/serve/datastore/info_json.h"
 
 namespace voxloom::serve {
 

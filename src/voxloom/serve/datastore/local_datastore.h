@@ -17,7 +17,7 @@
 #include "voxloom/serve/datastore/datastore.h"
 #include "voxloom/serve/datastore/dicom_folders.h"
 #include "voxloom/serve/datastore/durable.h"
-#include "voxloom/serve/datastore/file_lock.h"
+#include "voxloom/core/file_lock.h"
 #include "voxloom/serve/datastore/folder_watch.h"
 #include "voxloom/serve/datastore/index.h"
 #include "voxloom/serve/datastore/index_json.h"
@@ -46,7 +46,8 @@ struct LocalDatastoreOptions {
 ///     .lock                   held around reading and writing it, as MONAI Label does
 ///     .voxloom/               our index, journal, checksums
 ///
-/// A change is acknowledged once its file and its line in the journal are synced; that costs the
+/// A change is acknowledged once its file and its line in the journal are synced (its final name
+/// may be synced later: the next start finds it by the hidden one in the journal); that costs the
 /// same however many images there are. After a kill the journal is replayed and the files decide.
 /// Reads use an immutable list and never wait for a disk. Info keys `path` and `name` of an image
 /// that does not lie at `<id><ext>` say where it lies and can't be changed by update_image_info.
@@ -133,6 +134,12 @@ class LocalDatastore : public Datastore {
   /// Journals a change that needs no file to be renamed, and publishes it.
   void commit(const Change& change);
   void append(const Change& change);
+  /// Syncs a new file and its hidden name.
+  static void sync_hidden(const std::filesystem::path& file);
+  /// Journals a change and gives its file, synced under its hidden name, its place.
+  void put_in_place(const Change& change,
+                    const std::filesystem::path& from,
+                    const std::filesystem::path& to);
   void publish_image(StoredImage image);
   [[nodiscard]] std::map<std::string, StoredLabel, std::less<>> labels_on_disk(
       const StoredImage& image) const;
@@ -164,7 +171,8 @@ class LocalDatastore : public Datastore {
   Journal journal_;
   uint64_t generation_ = 0;  ///< The number of journal_.
   std::set<std::string> damaged_journals_;
-  std::vector<HeldFile> replaced_;  ///< Old labels, for the thread to let go.
+  std::vector<HeldFile> replaced_;              ///< Old labels, for the thread to let go.
+  std::set<std::filesystem::path> renamed_in_;  ///< Folders to sync before the journal goes.
   bool needs_export_ = false;
   std::chrono::steady_clock::time_point export_at_{};
   std::atomic<uint64_t> journal_bytes_{0};

@@ -11,7 +11,7 @@
 #include "voxloom/core/error.h"
 #include "voxloom/core/log.h"
 #include "voxloom/serve/datastore/file_name.h"
-#include "voxloom/serve/datastore/json_text.h"
+#include "voxloom/serve/datastore/info_json.h"
 #include "voxloom/serve/datastore/local_datastore.h"
 
 namespace voxloom::serve {
@@ -265,6 +265,7 @@ bool LocalDatastore::export_index() {
   IndexDocument head;
   std::vector<ImagePtr> present, absent;
   std::set<std::string, std::less<>> touched;
+  std::set<fs::path> renamed_in;
   {
     const std::lock_guard lock(write_mutex_);
     if (is_foreign(stamp_of(shared_index()))) return false;
@@ -275,13 +276,16 @@ bool LocalDatastore::export_index() {
     view()->for_each([&](const ImagePtr& image) { present.push_back(image); });
     for (const auto& [id, image] : absent_) absent.push_back(image);
     touched.swap(touched_);
+    renamed_in.swap(renamed_in_);
     needs_export_ = false;
   }
   try {
+    for (const auto& folder : renamed_in) sync_folder(folder);
     write_index(head, present, absent);
   } catch (const std::exception&) {
     const std::lock_guard lock(write_mutex_);
     touched_.merge(touched);
+    renamed_in_.merge(renamed_in);
     needs_export_ = true;
     throw;
   }

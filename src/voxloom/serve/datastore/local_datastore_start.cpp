@@ -11,7 +11,6 @@
 #include "voxloom/core/error.h"
 #include "voxloom/core/log.h"
 #include "voxloom/serve/datastore/file_name.h"
-#include "voxloom/serve/datastore/json_text.h"
 #include "voxloom/serve/datastore/local_datastore.h"
 
 namespace voxloom::serve {

@@ -1,17 +1,19 @@
 // The changes of LocalDatastore. A new file goes to a hidden name first; the order is then: sync
-// the file, sync a journal line that names both places, rename, sync the folder, publish. After a
-// kill the journal line decides: it counts when the file is in either place (see recover()), so
-// that a file and its info are always of one save.
+// the file and its folder, sync a journal line that names both places, rename, publish. After a
+// kill or a power cut the journal line decides: it counts when the file is in either place (see
+// recover()), so that a file and its info are always of one save, and the renaming needs no sync
+// of its own. It gets one before the journal goes (export_index()).
 #include <array>
 #include <ctime>
 #include <system_error>
 #include <utility>
 
 #include "voxloom/core/error.h"
+#include "voxloom/core/utf8.h"
 #include "voxloom/io/path_suffix.h"
 #include "voxloom/io/volume_io.h"
 #include "voxloom/serve/datastore/file_name.h"
-#include "voxloom/serve/datastore/json_text.h"
+#include "voxloom/serve/datastore/info_json.h"
 #include "voxloom/serve/datastore/local_datastore.h"
 #include "voxloom/serve/datastore/open_image.h"
 
@@ -99,6 +101,18 @@ void LocalDatastore::append(const Change& change) {
   touched_.insert(change.id);
 }
 
+void LocalDatastore::sync_hidden(const fs::path& file) {
+  sync_file(file);
+  // Costs next to nothing: with the file most file systems wrote its name too.
+  sync_folder(file.parent_path());
+}
+
+void LocalDatastore::put_in_place(const Change& change, const fs::path& from, const fs::path& to) {
+  append(change);
+  renamed_in_.insert(to.parent_path());
+  rename_file(from, to);
+}
+
 void LocalDatastore::publish_image(StoredImage image) {
   auto shared = std::make_shared<const StoredImage>(std::move(image));
   ids_by_place_.insert_or_assign(shared->place(), shared->id);
@@ -164,7 +178,7 @@ void LocalDatastore::save_label(std::string_view id,
     const bool needs_grid = ext != ".json";
     check_label(ready, ext, needs_grid ? label_target(*image) : LabelTarget{});
   }
-  sync_file(ready);
+  sync_hidden(ready);
 
   const Change change{.kind = Change::Kind::kLabel,
                       .id = image->id,
@@ -176,10 +190,9 @@ void LocalDatastore::save_label(std::string_view id,
                       .temporary = ready.filename().string()};
   const std::lock_guard lock(write_mutex_);
   StoredImage changed = *must_find(id);
-  append(change);
   const fs::path place = folder / (changed.id + ext);
   if (replaced_.size() < kMostReplaced) replaced_.emplace_back(place);
-  rename_durably(ready, place);
+  put_in_place(change, ready, place);
   const auto old = changed.labels.find(tag);
   const std::string old_ext = old == changed.labels.end() ? ext : old->second.ext;
   changed.labels.insert_or_assign(change.tag, StoredLabel{ext, change.info, change.stamp});
@@ -276,7 +289,7 @@ std::string LocalDatastore::add_image(const fs::path& file,
   TemporaryFile upload(studies_.images, image.ext);
   upload.take(file);
   check_image(upload.path());
-  sync_file(upload.path());
+  sync_hidden(upload.path());
   image.info = stored_info(info, image.location);
   image.info.erase("path");
   image.stamp = stamp_of(upload.path());
@@ -292,15 +305,16 @@ std::string LocalDatastore::add_image(const fs::path& file,
                 ErrorCode::kAlreadyExists,
                 "image '{}': a file of that name must not exist yet",
                 image.id);
-  append({.kind = Change::Kind::kImage,
-          .id = image.id,
-          .tag = {},
-          .ext = image.ext,
-          .location = image.location,
-          .info = image.info,
-          .stamp = image.stamp,
-          .temporary = upload.path().filename().string()});
-  rename_durably(upload.path(), studies_.images / image.location);
+  put_in_place({.kind = Change::Kind::kImage,
+                .id = image.id,
+                .tag = {},
+                .ext = image.ext,
+                .location = image.location,
+                .info = image.info,
+                .stamp = image.stamp,
+                .temporary = upload.path().filename().string()},
+               upload.path(),
+               studies_.images / image.location);
   if (old != nullptr) {
     image.labels = old->labels;
   } else {

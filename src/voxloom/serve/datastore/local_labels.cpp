@@ -11,6 +11,7 @@
 
 #include "voxloom/core/atomic_file.h"
 #include "voxloom/core/error.h"
+#include "voxloom/core/json_text.h"
 #include "voxloom/io/path_suffix.h"
 
 namespace voxloom::serve {
@@ -109,7 +110,7 @@ void LocalLabels::scan_info() {
   for (const auto& file : fs::directory_iterator(folder_ / "info")) {
     const std::string name = file.path().filename().string();
     if (!name.ends_with(kSuffix) || name.starts_with('.')) continue;
-    const Json json = Json::parse(read_text_file(file.path()), nullptr, false);
+    const Json json = read_json(read_text_file(file.path())).value;
     if (!json.is_object()) continue;
     Image& image = images_[name.substr(0, name.size() - kSuffix.size())];
     if (json.contains("image") && json["image"].is_object()) image.info = json["image"];

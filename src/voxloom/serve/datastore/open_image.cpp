@@ -4,7 +4,7 @@
 
 #include "voxloom/core/error.h"
 #include "voxloom/io/volume_io.h"
-#include "voxloom/serve/datastore/json_text.h"
+#include "voxloom/serve/datastore/info_json.h"
 
 namespace voxloom::serve {
 

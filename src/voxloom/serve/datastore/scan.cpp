@@ -7,8 +7,8 @@
 #include <system_error>
 #include <utility>
 
+#include "voxloom/core/utf8.h"
 #include "voxloom/serve/datastore/file_name.h"
-#include "voxloom/serve/datastore/json_text.h"
 
 namespace voxloom::serve {
 namespace {

@@ -11,11 +11,12 @@
 
 #include "voxloom/core/atomic_file.h"
 #include "voxloom/core/error.h"
+#include "voxloom/core/json_text.h"
 #include "voxloom/core/log.h"
 #include "voxloom/core/zip_reader.h"
 #include "voxloom/serve/datastore/durable.h"
 #include "voxloom/serve/datastore/file_name.h"
-#include "voxloom/serve/datastore/json_text.h"
+#include "voxloom/serve/datastore/info_json.h"
 
 namespace voxloom::serve {
 namespace {

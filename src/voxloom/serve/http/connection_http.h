@@ -210,13 +210,53 @@ asio::awaitable<void> ConnectionImpl<Stream>::read_body(Request& request) {
       !co_await write("HTTP/1.1 100 Continue\r\n\r\n", {})) {
     co_return;
   }
-  // A string: its memory is given back between requests.
-  chunk_.resize(std::min<uint64_t>(kBodyChunk, length.value_or(kBodyChunk)));
-  auto& body = parser_->get().body();
+  std::optional<BodyFeeder> feeder;
+  if (receiver.writes_files()) {
+    feeder.emplace(core_.disk, receiver, [self = this->shared_from_this()](bool failed) {
+      asio::post(self->io_.context, [self, failed] {
+        self->wake_.cancel();
+        beast::error_code ignored;
+        if (failed && self->reads_body_) self->socket().cancel(ignored);
+      });
+    });
+  }
   std::exception_ptr thrown;
+  try {
+    co_await take_body(receiver, feeder);
+  } catch (...) {
+    thrown = std::current_exception();
+  }
+  // The receiver must stay until nobody feeds it.
+  if (feeder) co_await until_fed(*feeder);
+  if (thrown) std::rethrow_exception(thrown);
+  if (feeder) feeder->check();
+}
+
+template <class Stream>
+asio::awaitable<void> ConnectionImpl<Stream>::until_fed(const BodyFeeder& feeder) {
+  beast::error_code ignored;
+  while (feeder.busy()) {
+    co_await wake_.async_wait(asio::redirect_error(asio::use_awaitable, ignored));
+  }
+}
+
+/// Reads the body to its end, or to the end of what the peer sends. `feeder`: where feeding may
+/// block.
+template <class Stream>
+asio::awaitable<void> ConnectionImpl<Stream>::take_body(BodyReceiver& receiver,
+                                                        std::optional<BodyFeeder>& feeder) {
+  const auto size = std::min<uint64_t>(kBodyChunk, parser_->content_length().value_or(kBodyChunk));
+  auto& body = parser_->get().body();
+  std::string piece;
+  size_t used = 0;
   while (!parser_->is_done()) {
-    body.data = chunk_.data();
-    body.size = chunk_.size();
+    if (piece.empty()) {
+      if (feeder) piece = feeder->spare();
+      piece.resize(size);
+      used = 0;
+    }
+    body.data = piece.data() + used;
+    body.size = piece.size() - used;
     body.more = true;
     bool starving = buffer_.size() == 0;
     while (!starving && !parser_->is_done() && body.size > 0) {
@@ -230,23 +270,37 @@ asio::awaitable<void> ConnectionImpl<Stream>::read_body(Request& request) {
         throw HttpError(400, "the chunks of the body must be well formed");
       }
     }
-    const std::string_view piece(chunk_.data(), chunk_.size() - body.size);
-    if (!piece.empty() && receiver.writes_files()) {
-      co_await in_pool(core_.disk, [&] { receiver.feed(piece); });
-    } else if (!piece.empty()) {
-      receiver.feed(piece);
+    used = piece.size() - body.size;
+    if (!feeder) {
+      receiver.feed(std::string_view(piece).substr(0, used));
+      used = 0;
+    } else if (used == piece.size() || parser_->is_done()) {
+      piece.resize(used);
+      feeder->push(std::move(piece));
+      piece.clear();
+      if (feeder->full()) co_await until_fed(*feeder);
     }
     if (!starving || parser_->is_done()) continue;
+    if (feeder) feeder->check();  // What fails from here on ends the read.
     set_deadline(core_.options.body_idle_timeout);
-    if (co_await fill(kBodyChunk) == 0) co_return;
+    reads_body_ = true;
+    const size_t count = co_await fill(kBodyChunk);
+    reads_body_ = false;
+    if (count == 0 && feeder && feeder->failed()) {
+      // Not the peer's doing: it gets its answer.
+      error_ = {};
+      peer_gone_ = false;
+      no_deadline();
+      feeder->check();
+    }
+    if (count == 0) co_return;
     no_deadline();
   }
-  if (receiver.writes_files()) {
-    co_await in_pool(core_.disk, [&] { receiver.finish(); });
+  if (feeder) {
+    feeder->finish();
   } else {
     receiver.finish();
   }
-  chunk_ = std::string();
 }
 
 template <class Stream>
@@ -307,7 +361,6 @@ asio::awaitable<bool> ConnectionImpl<Stream>::send_file(Request& request,
       if (answer.fd >= 0) ::close(answer.fd);
     }
   } opened;
-  static_cast<void>(file);
   try {
     co_await in_pool(core_.disk, [&] { opened.answer = open_file_answer(request, response); });
   } catch (...) {
@@ -317,25 +370,29 @@ asio::awaitable<bool> ConnectionImpl<Stream>::send_file(Request& request,
   // Errors have a body of their own.
   const bool from_file = opened.answer.fd >= 0;
   uint64_t left = from_file ? opened.answer.length : response.body.size();
+  const uint64_t around = from_file ? file.before.size() + file.after.size() : 0;
   complete_answer(core_, request, response);
   const bool http_1_0 = parser_ && parser_->get().version() == 10;
-  const std::string head = head_of(response, left, keep_alive, http_1_0);
-  if (request.method == "HEAD" || response.status == 304) left = 0;
-  if (!from_file) co_return co_await write(head, left > 0 ? response.body : std::string_view());
-  if (left == 0) co_return co_await write(head, {});
+  std::string head = head_of(response, left + around, keep_alive, http_1_0);
+  if (request.method == "HEAD" || response.status == 304) co_return co_await write(head, {});
+  if (!from_file) co_return co_await write(head, response.body);
+  head += file.before;
+  if (left == 0) co_return co_await write(head, file.after);
   std::string piece;
   std::string_view rest_of_head = head;
   uint64_t offset = opened.answer.offset;
   while (left > 0) {
     ssize_t count = 0;
     co_await in_pool(core_.disk, [&] {
-      piece.resize(std::min<uint64_t>(left, kBodyChunk));
+      piece.resize(std::min<uint64_t>(left, kFileChunk));
       count = ::pread(opened.answer.fd, piece.data(), piece.size(), static_cast<off_t>(offset));
     });
     // The file shrank or the disk failed: the length is promised, so only closing can tell.
     if (count <= 0) co_return false;
     const auto size = static_cast<size_t>(count);
-    if (!co_await write(rest_of_head, std::string_view(piece).substr(0, size))) co_return false;
+    piece.resize(size);
+    if (size == left) piece += file.after;
+    if (!co_await write(rest_of_head, piece)) co_return false;
     rest_of_head = {};
     offset += size;
     left -= size;

@@ -39,6 +39,7 @@
 #include <boost/beast/websocket/stream.hpp>
 #include <unistd.h>
 
+#include "voxloom/serve/http/body_feeder.h"
 #include "voxloom/serve/http/connection.h"
 #include "voxloom/serve/http/cors.h"
 #include "voxloom/serve/http/file_answer.h"
@@ -55,6 +56,8 @@ namespace beast = boost::beast;
 constexpr uint32_t kMaxHeader = 64 << 10;
 constexpr size_t kReadSize = 16 << 10;
 constexpr size_t kBodyChunk = 256 << 10;
+/// What is read of a file at a time to be sent.
+constexpr size_t kFileChunk = 512 << 10;
 /// Requests sent ahead while a handler runs are read up to here.
 constexpr size_t kMaxEarly = 64 << 10;
 constexpr size_t kWatchSize = 4 << 10;
@@ -105,6 +108,8 @@ class ConnectionImpl : public Connection,
   Task<bool> refuse(int status, std::string text, bool plain);
   bool make_request(Request& request);
   Task<void> read_body(Request& request);
+  Task<void> take_body(BodyReceiver& receiver, std::optional<BodyFeeder>& feeder);
+  Task<void> until_fed(const BodyFeeder& feeder);
   Task<Response> handle(const Route& route, Request& request);
   Task<bool> answer(Request& request, Response response, bool keep_alive);
   Task<bool> send_file(Request& request,
@@ -130,9 +135,8 @@ class ConnectionImpl : public Connection,
 
   std::optional<Parser> parser_;
   std::string remote_;
-  std::string chunk_;
   CancelToken token_;
-  bool idle_ = false, closed_ = false, drain_ = false, unread_ = false;
+  bool idle_ = false, closed_ = false, drain_ = false, unread_ = false, reads_body_ = false;
   Finished finished_;
   Clock::time_point started_;
   std::shared_ptr<WebSocketChannel> channel_;

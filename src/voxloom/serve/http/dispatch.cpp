@@ -12,6 +12,7 @@
 #include "voxloom/serve/http/cors.h"
 #include "voxloom/serve/http/file_answer.h"
 #include "voxloom/serve/http/text.h"
+#include "voxloom/serve/log/scrub.h"
 
 namespace voxloom::serve::http {
 namespace {
@@ -87,7 +88,7 @@ std::string log_words(const std::exception& e) {
   if (const auto* system = dynamic_cast<const std::system_error*>(&e)) {
     return system->code().message();
   }
-  return redact(e.what());
+  return scrubbed(e.what());
 }
 
 }  // namespace
@@ -187,7 +188,7 @@ Response error_answer(const std::exception_ptr& thrown, uint64_t request_id) {
     for (const auto& [name, value] : e.headers()) response.headers.set(name, value);
     return response;
   } catch (const Error& e) {
-    if (e.code() == ErrorCode::kInternal) return internal("Error", redact(e.what()));
+    if (e.code() == ErrorCode::kInternal) return internal("Error", scrubbed(e.what()));
     return Response::error(status_of(e.code()), e.what());
   } catch (const std::exception& e) {
     return internal(typeid(e).name(), log_words(e));

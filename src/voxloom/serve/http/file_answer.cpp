@@ -164,6 +164,8 @@ FileAnswer open_file_answer(const Request& request, Response& response) {
     throw Error(ErrorCode::kNotFound, "Not Found");
   }
   const auto size = static_cast<uint64_t>(info.st_size);
+  answer.length = size;
+  if (file.framed()) return answer;
   const int64_t modified = info.st_mtim.tv_sec;
   const std::string etag =
       voxloom::format("\"{:x}-{:x}-{:x}\"", modified, info.st_mtim.tv_nsec, size);
@@ -179,7 +181,6 @@ FileAnswer open_file_answer(const Request& request, Response& response) {
   if (!file.download_name.empty()) {
     headers.set("content-disposition", attachment(file.download_name));
   }
-  answer.length = size;
   if (response.status != 200) return answer;
   if (not_modified(request, etag, modified)) {
     response.status = 304;

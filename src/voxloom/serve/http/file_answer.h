@@ -28,7 +28,8 @@ struct FileAnswer {
 
 /// Opens response.file and fills status and headers: type, ETag, Last-Modified, Accept-Ranges,
 /// disposition; 304 for If-None-Match and If-Modified-Since, 206 and 416 for one Range. More
-/// than one range is answered with the whole file, which RFC 9110 allows. Blocks on the disk.
+/// than one range is answered with the whole file, which RFC 9110 allows. A framed file gets none
+/// of these, and `length` is that of its file alone. Blocks on the disk.
 /// Throws kNotFound without naming the file.
 [[nodiscard]] FileAnswer open_file_answer(const Request& request, Response& response);
 

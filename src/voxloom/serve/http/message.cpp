@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "voxloom/serve/http/json_text.h"
+#include "voxloom/core/json_text.h"
 #include "voxloom/serve/http/text.h"
 
 namespace voxloom::serve::http {
@@ -78,7 +78,7 @@ const UploadedFile* Request::file(std::string_view field) const {
 
 Json Request::json_object() const {
   if (body.find_first_not_of(" \t\r\n") == std::string::npos) return Json::object();
-  Json value = parse_json(body);
+  Json value = parse_json(body, "body", ErrorCode::kInvalidArgument);
   VOXLOOM_CHECK(value.is_object(),
                 ErrorCode::kInvalidArgument,
                 "body: must be a JSON object, got {}",

@@ -87,6 +87,10 @@ struct Response {
     std::filesystem::path path;
     std::string download_name;  ///< Content-Disposition; empty: none.
     bool remove_after = false;  ///< A temporary file: removed once it is sent, or not.
+    /// Sent around the file's bytes. With either the body is no longer that file: no ETag, no
+    /// ranges, no type from its name.
+    std::string before{}, after{};
+    [[nodiscard]] bool framed() const { return !before.empty() || !after.empty(); }
   };
 
   int status = 200;

@@ -45,6 +45,10 @@ std::string MultipartParser::boundary_of(std::string_view content_type) {
 void MultipartParser::feed(std::string_view bytes) {
   fed_ += bytes.size();
   if (state_ == State::kEpilogue) return;
+  // The inside of a file goes on without a copy.
+  const bool in_part =
+      state_ == State::kPreamble || state_ == State::kField || state_ == State::kFile;
+  if (in_part && pending_.empty()) bytes.remove_prefix(pass_content(bytes));
   pending_ += bytes;
   while (step()) {
   }
@@ -80,21 +84,25 @@ bool MultipartParser::step() {
   return false;
 }
 
-bool MultipartParser::find_boundary() {
-  const size_t found = pending_.find(delimiter_);
-  if (found != std::string::npos) {
-    content(std::string_view(pending_).substr(0, found));
-    pending_.erase(0, found + delimiter_.size());
-    before_boundary_ = state_;
-    state_ = State::kBoundary;
-    return true;
+/// Gives on what comes before a delimiter, or before the start of one. Returns how much that was.
+size_t MultipartParser::pass_content(std::string_view bytes) {
+  size_t end = bytes.find(delimiter_);
+  if (end == std::string_view::npos) {
+    // The end may be the start of a delimiter: keep from its first CR on.
+    const size_t keep = std::min(bytes.size(), delimiter_.size() - 1);
+    end = std::min(bytes.find('\r', bytes.size() - keep), bytes.size());
   }
-  // The end may be the start of a delimiter: keep from its first CR on.
-  const size_t keep = std::min(pending_.size(), delimiter_.size() - 1);
-  const size_t cut = std::min(pending_.find('\r', pending_.size() - keep), pending_.size());
-  content(std::string_view(pending_).substr(0, cut));
-  pending_.erase(0, cut);
-  return false;
+  content(bytes.substr(0, end));
+  return end;
+}
+
+bool MultipartParser::find_boundary() {
+  pending_.erase(0, pass_content(pending_));
+  if (!pending_.starts_with(delimiter_)) return false;
+  pending_.erase(0, delimiter_.size());
+  before_boundary_ = state_;
+  state_ = State::kBoundary;
+  return true;
 }
 
 bool MultipartParser::after_boundary() {

@@ -48,6 +48,7 @@ class MultipartParser {
   enum class State { kPreamble, kBoundary, kHeaders, kField, kFile, kEpilogue };
 
   bool step();
+  size_t pass_content(std::string_view bytes);
   bool find_boundary();
   bool after_boundary();
   bool read_headers();

@@ -1,11 +1,9 @@
 #include "voxloom/serve/http/multipart_writer.h"
 
-#include <fstream>
-
 #include <sys/random.h>
 
 #include "voxloom/core/error.h"
-#include "voxloom/serve/http/json_text.h"
+#include "voxloom/serve/http/python_json.h"
 #include "voxloom/serve/http/text.h"
 
 namespace voxloom::serve::http {
@@ -76,23 +74,12 @@ Response multipart_params_and_file(const Json& params,
                                    std::string_view file_name,
                                    const std::filesystem::path& file) {
   const std::string boundary = random_hex(32);
-  std::string body = params_part(boundary, params) + file_head(boundary, file_name);
-  std::ifstream in(file, std::ios::binary | std::ios::ate);
-  VOXLOOM_CHECK(in.good(), ErrorCode::kNotFound, "multipart: the result file must be readable");
-  const auto size = static_cast<size_t>(in.tellg());
-  in.seekg(0);
-  const size_t start = body.size();
-  const std::string end = "\r\n" + end_line(boundary);
-  body.reserve(start + size + end.size());
-  body.resize(start + size);
-  in.read(body.data() + start, static_cast<std::streamsize>(size));
-  VOXLOOM_CHECK(static_cast<size_t>(in.gcount()) == size,
-                ErrorCode::kUnavailable,
-                "multipart: the result file must hold {} bytes, got {}",
-                size,
-                in.gcount());
-  body += end;
-  return answer(boundary, std::move(body));
+  Response response = answer(boundary, {});
+  response.file =
+      Response::FileBody{.path = file,
+                         .before = params_part(boundary, params) + file_head(boundary, file_name),
+                         .after = "\r\n" + end_line(boundary)};
+  return response;
 }
 
 Response multipart_params(const Json& params) {

@@ -16,7 +16,7 @@ namespace voxloom::serve::http {
 [[nodiscard]] Response multipart_params_and_file(const Json& params,
                                                  std::string_view file_name,
                                                  std::string_view bytes);
-/// The same from a file. Throws kNotFound and kUnavailable.
+/// The same from a file, which is read while the answer is sent; 404 where it is gone by then.
 [[nodiscard]] Response multipart_params_and_file(const Json& params,
                                                  std::string_view file_name,
                                                  const std::filesystem::path& file);

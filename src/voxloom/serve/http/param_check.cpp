@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "voxloom/serve/http/json_text.h"
+#include "voxloom/core/json_text.h"
 
 namespace voxloom::serve::http {
 namespace {

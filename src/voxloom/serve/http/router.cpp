@@ -79,6 +79,24 @@ bool answers(const Route& route, std::string_view method) {
 
 }  // namespace
 
+Route& RouteList::add(std::string method,
+                      std::string pattern,
+                      std::string role,
+                      std::string summary,
+                      std::vector<Param> params,
+                      Handler handler,
+                      Work work) {
+  Route& route = routes_.emplace_back();
+  route.method = std::move(method);
+  route.pattern = std::move(pattern);
+  route.role = std::move(role);
+  route.summary = std::move(summary);
+  route.params = std::move(params);
+  route.handler = std::move(handler);
+  route.work = work;
+  return route;
+}
+
 void Router::add(Route route) {
   VOXLOOM_CHECK(route.pattern.starts_with('/'),
                 ErrorCode::kInternal,

@@ -4,6 +4,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "voxloom/serve/http/message.h"
@@ -53,6 +54,23 @@ struct Route {
   bool listed = true;  ///< In /openapi.json.
   bool head = false;
   WebSocketHandler websocket;  ///< Instead of `handler`.
+};
+
+/// Collects routes, one call a row of the table.
+class RouteList {
+ public:
+  /// Gives the new route, so that what few routes have can be set; valid until the next add().
+  Route& add(std::string method,
+             std::string pattern,
+             std::string role,
+             std::string summary,
+             std::vector<Param> params,
+             Handler handler,
+             Work work = Work::kPool);
+  [[nodiscard]] std::vector<Route> take() { return std::move(routes_); }
+
+ private:
+  std::vector<Route> routes_;
 };
 
 /// Finds routes. "/info" and "/info/" are the same route, without a redirect.

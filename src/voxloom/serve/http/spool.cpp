@@ -15,7 +15,7 @@ namespace voxloom::serve::http {
 namespace {
 
 constexpr std::string_view kPrefix = "upload-";
-constexpr uint64_t kWriteAhead = uint64_t{128} << 10;  ///< Bytes handed to the disk at a time.
+constexpr uint64_t kWriteAhead = uint64_t{512} << 10;  ///< Bytes handed to the disk at a time.
 
 /// From the first dot that begins a known double ending, else from the last dot.
 std::string plain_ending(std::string_view filename) {
@@ -84,22 +84,22 @@ void SpoolFile::write(std::string_view bytes) {
     bytes_ += static_cast<uint64_t>(written);
     bytes.remove_prefix(static_cast<size_t>(written));
   }
-  if (fate_ == Fate::kKept) start_writing();
+  start_writing(bytes_ - bytes_ % kWriteAhead);  // A page that still fills is left alone.
 }
 
 /// The disk works while the rest arrives, so that a sync has little left to wait for.
-void SpoolFile::start_writing() {
-  const uint64_t whole = bytes_ - bytes_ % kWriteAhead;  // A page that still fills is left alone.
-  if (whole == on_their_way_) return;
+void SpoolFile::start_writing(uint64_t end) {
+  if (fate_ != Fate::kKept || end == on_their_way_) return;
   // Only a hint: whoever needs the file on the disk syncs it.
   static_cast<void>(::sync_file_range(fd_,
                                       static_cast<off64_t>(on_their_way_),
-                                      static_cast<off64_t>(whole - on_their_way_),
+                                      static_cast<off64_t>(end - on_their_way_),
                                       SYNC_FILE_RANGE_WRITE));
-  on_their_way_ = whole;
+  on_their_way_ = end;
 }
 
 std::filesystem::path SpoolFile::release() {
+  start_writing(bytes_);
   ::close(fd_);
   fd_ = -1;
   return path_;

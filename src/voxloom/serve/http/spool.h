@@ -36,7 +36,7 @@ class SpoolFile {
   [[nodiscard]] std::filesystem::path release();
 
  private:
-  void start_writing();
+  void start_writing(uint64_t end);
 
   Fate fate_;
   std::filesystem::path path_;

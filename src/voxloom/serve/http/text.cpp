@@ -88,35 +88,4 @@ std::string base_name(std::string_view path) {
   return std::string(path);
 }
 
-std::string redact(std::string_view message) {
-  std::string clean;
-  size_t i = 0;
-  while (i < message.size()) {
-    const char c = message[i];
-    // A quote that begins a word opens a stretch; one inside a word is an apostrophe.
-    const bool opens = (c == '\'' || c == '"') && (i == 0 || message[i - 1] == ' ' ||
-                                                   message[i - 1] == '(' || message[i - 1] == '[');
-    if (opens) {
-      const size_t close = message.rfind(c);
-      clean += "...";
-      if (close == i) break;  // Never closed: nothing behind it is trusted.
-      i = close + 1;
-      continue;
-    }
-    const size_t end = std::min(message.find(' ', i), message.size());
-    const std::string_view word = message.substr(i, end - i);
-    if (word.find_first_of("/\\") != std::string_view::npos) {
-      clean += "...";
-    } else {
-      clean += word;
-    }
-    i = end;
-    if (i < message.size()) {
-      clean += ' ';
-      ++i;
-    }
-  }
-  return clean;
-}
-
 }  // namespace voxloom::serve::http

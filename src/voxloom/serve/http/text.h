@@ -19,8 +19,5 @@ namespace voxloom::serve::http {
 bool header_parameter(std::string_view value, std::string_view name, std::string& found);
 /// The last part of a path with either kind of slash; "" for "." and "..".
 [[nodiscard]] std::string base_name(std::string_view path);
-/// The message of an error without what may be an image's name or path, for logs: quoted
-/// stretches and words with slashes become "...".
-[[nodiscard]] std::string redact(std::string_view message);
 
 }  // namespace voxloom::serve::http

@@ -9,6 +9,7 @@
 #include <boost/asio/use_awaitable.hpp>
 
 #include "voxloom/core/error.h"
+#include "voxloom/core/json_text.h"
 #include "voxloom/serve/auth/password.h"
 #include "voxloom/serve/log/line_stream.h"
 
@@ -131,7 +132,7 @@ class Follower {
   }
 
   void take(const std::string& line) {
-    const auto json = http::Json::parse(line, nullptr, false);
+    const auto json = read_json(line).value;
     if (json.is_object() && json.contains("seq") && json["seq"].is_number_unsigned() &&
         json.value("event", http::Json()) != "dropped") {
       const auto sequence = json["seq"].get<uint64_t>();

@@ -7,6 +7,7 @@
 
 #include "voxloom/core/atomic_file.h"
 #include "voxloom/core/error.h"
+#include "voxloom/core/json_text.h"
 #include "voxloom/core/log.h"
 
 namespace voxloom::serve {
@@ -17,8 +18,7 @@ using http::Json;
 /// nullptr (null) for a line that is too long or no JSON.
 Json parse_line(std::string_view line) {
   if (line.size() > kMaxHelloBytes) return nullptr;
-  Json json = Json::parse(line, nullptr, false);
-  return json.is_discarded() ? Json(nullptr) : json;
+  return read_json(line).value;
 }
 
 bool is_hello(const Json& json) {

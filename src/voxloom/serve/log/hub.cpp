@@ -6,6 +6,7 @@
 #include "voxloom/core/error.h"
 #include "voxloom/core/log.h"
 #include "voxloom/serve/auth/password.h"
+#include "voxloom/serve/log/scrub.h"
 
 namespace voxloom::serve {
 namespace {

@@ -62,11 +62,6 @@ class LogValue {
 /// start). Empty for an empty id. Thread-safe.
 [[nodiscard]] std::string client_label(std::string_view client_id);
 
-/// Free text made fit for the log: what stands in quotes (names of things do, in messages of this
-/// program) becomes '...', words that look like paths become <path>, control characters
-/// become spaces, and it is cut at 500 bytes.
-[[nodiscard]] std::string scrubbed(std::string_view text);
-
 /// "debug", "info", "warn", "error".
 [[nodiscard]] std::string_view level_name(LogLevel level);
 /// Throws kInvalidArgument naming the levels.

@@ -1,6 +1,7 @@
 #include "voxloom/serve/log/render.h"
 
 #include "voxloom/core/format.h"
+#include "voxloom/core/json_text.h"
 #include "voxloom/serve/http/message.h"
 
 namespace voxloom::serve {
@@ -43,7 +44,7 @@ std::string_view colour_of(std::string_view level) {
 }  // namespace
 
 std::string render_record(std::string_view json_line, bool colour) {
-  const auto record = http::Json::parse(json_line, nullptr, false);
+  const auto record = read_json(json_line).value;
   if (!record.is_object()) return plain(json_line);
   const std::string level = part(record, "level");
   const std::string_view on = colour ? colour_of(level) : std::string_view();

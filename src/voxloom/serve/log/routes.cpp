@@ -4,6 +4,7 @@
 #include <mutex>
 
 #include "voxloom/core/error.h"
+#include "voxloom/core/json_text.h"
 #include "voxloom/core/log.h"
 #include "voxloom/serve/log/gpu_report.h"
 #include "voxloom/serve/log/render.h"
@@ -114,8 +115,8 @@ struct SocketSource {
 
   void change_filter(const std::string& text) {
     try {
-      const auto json = text.size() > 4096 ? http::Json() : http::Json::parse(text, nullptr, false);
-      subscription->set_filter(parse_log_request(json).filter);
+      subscription->set_filter(
+          parse_log_request(read_json(text, {.max_bytes = 4096}).value).filter);
     } catch (const Error&) {
       if (const auto open = socket.lock()) open->send(error_line("refused"));
     }

@@ -79,7 +79,7 @@ std::shared_ptr<const std::string> InfoDocument::text() {
       {"total", stats.total}, {"completed", stats.completed}, {"label_tags", tags}};
   text_ = std::make_shared<const std::string>(
       head_ + member("strategies", (strategy_list ? strategy_list->dump() : std::string("{}"))) +
-      member("scoring", ScoringMethods::info().dump()) + member("train_stats", "{}") +
+      member("scoring", scoring_methods().dump()) + member("train_stats", "{}") +
       member("datastore", datastore.dump()) + "}");
   store_revision_ = store;
   strategies_revision_ = strategies;
@@ -88,19 +88,21 @@ std::shared_ptr<const std::string> InfoDocument::text() {
 }
 
 std::vector<http::Route> info_routes(Services& services) {
-  http::Route route;
-  route.method = "GET";
-  route.pattern = "/info/";
-  route.role = "user";
-  route.summary = "Models, strategies, labels and counts.";
-  route.work = http::Work::kInline;
-  route.handler = [info = std::make_shared<InfoDocument>(services)](http::Request&) {
-    http::Response response;
-    response.headers.set("Content-Type", "application/json");
-    response.shared_body = info->text();
-    return response;
-  };
-  return {std::move(route)};
+  http::RouteList routes;
+  routes.add(
+      "GET",
+      "/info/",
+      "user",
+      "Models, strategies, labels and counts.",
+      {},
+      [info = std::make_shared<InfoDocument>(services)](http::Request&) {
+        http::Response response;
+        response.headers.set("Content-Type", "application/json");
+        response.shared_body = info->text();
+        return response;
+      },
+      http::Work::kInline);
+  return routes.take();
 }
 
 }  // namespace voxloom::serve

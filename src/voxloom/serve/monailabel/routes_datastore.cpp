@@ -9,7 +9,6 @@ using http::Param;
 using http::Request;
 using http::Response;
 using http::Route;
-using http::Work;
 
 const Param kImage{Param::In::kQuery, "image", "Image id.", true, {}};
 const Param kLabel{Param::In::kQuery, "label", "Label id: that of its image.", true, {}};
@@ -172,22 +171,9 @@ class DatastoreRoutes {
 std::vector<Route> datastore_routes(Services& services) {
   const auto self = std::make_shared<DatastoreRoutes>(services);
   using Method = Response (DatastoreRoutes::*)(Request&);
-  std::vector<Route> routes;
-  const auto add = [&](std::string method,
-                       std::string pattern,
-                       std::string role,
-                       std::string summary,
-                       std::vector<Param> params,
-                       Method call) -> Route& {
-    Route route;
-    route.method = std::move(method);
-    route.pattern = std::move(pattern);
-    route.role = std::move(role);
-    route.summary = std::move(summary);
-    route.params = std::move(params);
-    route.handler = [self, call](Request& request) { return ((*self).*call)(request); };
-    routes.push_back(std::move(route));
-    return routes.back();
+  http::RouteList routes;
+  const auto call = [self](Method method) -> http::Handler {
+    return [self, method](Request& request) { return ((*self).*method)(request); };
   };
   const Param output{Param::In::kQuery,
                      "output",
@@ -201,90 +187,97 @@ std::vector<Route> datastore_routes(Services& services) {
       Param::In::kQuery, "check_sum", "SHA256:<hex>, or the hex alone.", false, {}};
   const Param label_or_image{Param::In::kQuery, "image", "Image id.", false, {}};
 
-  add("GET", "/datastore/", "user", "Images and labels.", {output}, &DatastoreRoutes::document);
+  routes.add("GET",
+             "/datastore/",
+             "user",
+             "Images and labels.",
+             {output},
+             call(&DatastoreRoutes::document));
   for (const char* pattern : {"/datastore/image", "/datastore/"}) {
-    add("PUT",
-        pattern,
-        "annotator",
-        "Add an image.",
-        {new_id, kParams, file},
-        &DatastoreRoutes::put_image);
-    add("DELETE", pattern, "admin", "Remove an image.", {kId}, &DatastoreRoutes::remove_image);
+    routes.add("PUT",
+               pattern,
+               "annotator",
+               "Add an image.",
+               {new_id, kParams, file},
+               call(&DatastoreRoutes::put_image));
+    routes.add("DELETE",
+               pattern,
+               "admin",
+               "Remove an image.",
+               {kId},
+               call(&DatastoreRoutes::remove_image));
   }
-  add("HEAD",
-      "/datastore/image",
-      "user",
-      "Is the image there?",
-      {kImage, check_sum},
-      &DatastoreRoutes::has_image);
-  add("GET",
-      "/datastore/image",
-      "user",
-      "The image's file.",
-      {kImage},
-      &DatastoreRoutes::get_image);
-  add("GET",
-      "/datastore/image/info",
-      "user",
-      "What is known about an image.",
-      {kImage},
-      &DatastoreRoutes::image_info);
-  add("PUT",
-      "/datastore/image/info",
-      "annotator",
-      "Add to what is known.",
-      {kImage, kInfo},
-      &DatastoreRoutes::put_image_info);
-  add("PUT",
-      "/datastore/label",
-      "annotator",
-      "Save a label.",
-      {kImage, kTag, kParams, label_file},
-      &DatastoreRoutes::put_label);
-  add("DELETE",
-      "/datastore/label",
-      "admin",
-      "Remove a label.",
-      {kId, kTag},
-      &DatastoreRoutes::remove_label);
-  add("HEAD",
-      "/datastore/label",
-      "user",
-      "Is the label there?",
-      {label_or_image, kTag},
-      &DatastoreRoutes::has_label);
-  add("GET",
-      "/datastore/label",
-      "user",
-      "The label's file.",
-      {kLabel, kTag},
-      &DatastoreRoutes::get_label);
-  add("GET",
-      "/datastore/label/info",
-      "user",
-      "What is known about a label.",
-      {kLabel, kTag},
-      &DatastoreRoutes::label_info);
+  routes.add("HEAD",
+             "/datastore/image",
+             "user",
+             "Is the image there?",
+             {kImage, check_sum},
+             call(&DatastoreRoutes::has_image));
+  routes.add("GET",
+             "/datastore/image",
+             "user",
+             "The image's file.",
+             {kImage},
+             call(&DatastoreRoutes::get_image));
+  routes.add("GET",
+             "/datastore/image/info",
+             "user",
+             "What is known about an image.",
+             {kImage},
+             call(&DatastoreRoutes::image_info));
+  routes.add("PUT",
+             "/datastore/image/info",
+             "annotator",
+             "Add to what is known.",
+             {kImage, kInfo},
+             call(&DatastoreRoutes::put_image_info));
+  routes.add("PUT",
+             "/datastore/label",
+             "annotator",
+             "Save a label.",
+             {kImage, kTag, kParams, label_file},
+             call(&DatastoreRoutes::put_label));
+  routes.add("DELETE",
+             "/datastore/label",
+             "admin",
+             "Remove a label.",
+             {kId, kTag},
+             call(&DatastoreRoutes::remove_label));
+  routes.add("HEAD",
+             "/datastore/label",
+             "user",
+             "Is the label there?",
+             {label_or_image, kTag},
+             call(&DatastoreRoutes::has_label));
+  routes.add("GET",
+             "/datastore/label",
+             "user",
+             "The label's file.",
+             {kLabel, kTag},
+             call(&DatastoreRoutes::get_label));
+  routes.add("GET",
+             "/datastore/label/info",
+             "user",
+             "What is known about a label.",
+             {kLabel, kTag},
+             call(&DatastoreRoutes::label_info));
   const auto merge = [&](const char* pattern, const char* field, const Param& param) {
-    Route& route = add("PUT",
-                       pattern,
-                       "annotator",
-                       "Add to what is known about a label.",
-                       {kLabel, kTag, param},
-                       nullptr);
-    route.handler = [self, field](Request& request) {
-      return self->put_label_info(request, field);
-    };
+    routes.add("PUT",
+               pattern,
+               "annotator",
+               "Add to what is known about a label.",
+               {kLabel, kTag, param},
+               [self, field](Request& request) { return self->put_label_info(request, field); });
   };
   merge("/datastore/label/info", "info", kInfo);
   merge("/datastore/updatelabelinfo", "params", kParams);
-  add("GET",
-      "/datastore/dataset",
-      "annotator",
-      "Images with final labels, as a zip.",
-      {{Param::In::kQuery, "limit_cases", "At most so many.", false, {}}},
-      &DatastoreRoutes::dataset);
-  return routes;
+  routes.add("GET",
+             "/datastore/dataset",
+             "annotator",
+             "Images with final labels, as a zip.",
+             {{Param::In::kQuery, "limit_cases", "At most so many.", false, {}}},
+             call(&DatastoreRoutes::dataset));
+  return routes.take();
 }
 
 }  // namespace voxloom::serve

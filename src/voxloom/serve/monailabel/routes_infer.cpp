@@ -157,8 +157,11 @@ class InferRoute {
     }
     // Without a mask the params part alone: Slicer's client can't take bare JSON.
     if (!outcome.mask) return http::multipart_params(outcome.params);
-    return http::multipart_params_and_file(
+    Response response = http::multipart_params_and_file(
         outcome.params, mask.path().filename().string(), mask.path());
+    response.file->remove_after = true;
+    mask.keep();
+    return response;
   }
 
   Services& services_;

@@ -93,49 +93,35 @@ Response remove(Services& services, const Request& request) {
 }  // namespace
 
 std::vector<http::Route> model_routes(Services& services) {
-  std::vector<http::Route> routes;
+  http::RouteList routes;
   using Call = Response (*)(Services&, const Request&);
-  const auto add = [&](const char* method,
-                       const char* pattern,
-                       const char* role,
-                       const char* summary,
-                       std::vector<http::Param> params,
-                       Call call,
-                       http::Work work) {
-    http::Route route;
-    route.method = method;
-    route.pattern = pattern;
-    route.role = role;
-    route.summary = summary;
-    route.params = std::move(params);
-    route.work = work;
-    route.handler = [&services, call](Request& request) { return call(services, request); };
-    routes.push_back(std::move(route));
+  const auto on = [&services](Call call) -> http::Handler {
+    return [&services, call](Request& request) { return call(services, request); };
   };
   using http::Work;
-  add("GET", "/model/{model}", "admin", "The weights of a model.", {}, get, Work::kPool);
-  add("GET",
-      "/model/info/{model}",
-      "user",
-      "Checksum and age of a model's weights.",
-      {},
-      info,
-      Work::kPool);
-  add("PUT",
-      "/model/{model}",
-      "admin",
-      "Replace a model's weights by a checkpoint, or bring them back.",
-      {{http::Param::In::kFile, "file", "Checkpoint: .pt, .pth or .safetensors.", true, {}}},
-      put,
-      Work::kLong);
-  add("DELETE",
-      "/model/{model}",
-      "admin",
-      "Put a model's weights aside: it is not served any more.",
-      {},
-      remove,
-      Work::kPool);
-  return routes;
+  routes.add("GET", "/model/{model}", "admin", "The weights of a model.", {}, on(get), Work::kPool);
+  routes.add("GET",
+             "/model/info/{model}",
+             "user",
+             "Checksum and age of a model's weights.",
+             {},
+             on(info),
+             Work::kPool);
+  routes.add("PUT",
+             "/model/{model}",
+             "admin",
+             "Replace a model's weights by a checkpoint, or bring them back.",
+             {{http::Param::In::kFile, "file", "Checkpoint: .pt, .pth or .safetensors.", true, {}}},
+             on(put),
+             Work::kLong);
+  routes.add("DELETE",
+             "/model/{model}",
+             "admin",
+             "Put a model's weights aside: it is not served any more.",
+             {},
+             on(remove),
+             Work::kPool);
+  return routes.take();
 }
 
 }  // namespace voxloom::serve

@@ -11,17 +11,6 @@ using http::Response;
 using http::Route;
 using http::Work;
 
-Route page(const char* pattern, const char* summary, http::Handler handler) {
-  Route route;
-  route.method = "GET";
-  route.pattern = pattern;
-  route.summary = summary;
-  route.handler = std::move(handler);
-  route.work = Work::kInline;
-  route.listed = false;
-  return route;
-}
-
 /// A small drawing of a woven cube: browsers ask for one on every page.
 constexpr const char* kIcon =
     R"(<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 32 32"><rect width="32" height="32" rx="6" fill="#16232e"/>
@@ -31,28 +20,34 @@ constexpr const char* kIcon =
 }  // namespace
 
 std::vector<Route> page_routes(Services& services) {
-  std::vector<Route> routes;
+  http::RouteList routes;
+  const auto page =
+      [&](const char* pattern, const char* summary, http::Handler handler) -> http::Route& {
+    http::Route& route =
+        routes.add("GET", pattern, "", summary, {}, std::move(handler), Work::kInline);
+    route.listed = false;
+    return route;
+  };
   const auto index = [](Request&) {
     return Response::text(kIndexPage, 200, "text/html; charset=utf-8");
   };
-  routes.push_back(page("/", "What this server serves.", index));
-  routes.push_back(page("/docs", "The routes, to read.", index));
-  routes.push_back(page("/favicon.ico", "Icon.", [](Request&) {
+  page("/", "What this server serves.", index);
+  page("/docs", "The routes, to read.", index);
+  page("/favicon.ico", "Icon.", [](Request&) {
     return Response::text(kIcon, 200, "image/svg+xml");
-  }));
-  Route health = page(
+  });
+  http::Route& health = page(
       "/healthz", "ok while the server runs.", [](Request&) { return Response::text("ok\n"); });
   health.listed = true;
   health.head = true;
-  routes.push_back(std::move(health));
-  routes.push_back(page("/ohif/{path*}", "The OHIF viewer.", nullptr));
-  routes.back().work = Work::kPool;
+  http::Route& viewer = page("/ohif/{path*}", "The OHIF viewer.", nullptr);
+  viewer.work = Work::kPool;
   if (services.ohif.empty()) {
-    routes.back().handler = [](Request&) { return Response::error(404, "Resource NOT Found"); };
+    viewer.handler = [](Request&) { return Response::error(404, "Resource NOT Found"); };
   } else {
-    routes.back().handler = http::static_files(services.ohif, {.fallback = "index.html"});
+    viewer.handler = http::static_files(services.ohif, {.fallback = "index.html"});
   }
-  return routes;
+  return routes.take();
 }
 
 }  // namespace voxloom::serve

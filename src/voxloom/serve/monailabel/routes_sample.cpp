@@ -53,15 +53,16 @@ Response next_sample(Services& services, Request& request) {
 }  // namespace
 
 std::vector<http::Route> sample_routes(Services& services) {
-  http::Route route;
-  route.method = "POST";
-  route.pattern = "/activelearning/{strategy}";
-  route.role = "user";
-  route.summary = "The image to label next; {} when none is left.";
-  route.params = {{http::Param::In::kJson, "client_id", "Who asks.", false, {}}};
-  route.work = http::Work::kLong;  // a DICOM series may have to be fetched or converted first
-  route.handler = [&services](Request& request) { return next_sample(services, request); };
-  return {std::move(route)};
+  http::RouteList routes;
+  routes.add(
+      "POST",
+      "/activelearning/{strategy}",
+      "user",
+      "The image to label next; {} when none is left.",
+      {{http::Param::In::kJson, "client_id", "Who asks.", false, {}}},
+      [&services](Request& request) { return next_sample(services, request); },
+      http::Work::kLong);  // a DICOM series may have to be fetched or converted first
+  return routes.take();
 }
 
 }  // namespace voxloom::serve

@@ -37,27 +37,29 @@ Response remove(SessionStore& sessions, Request& request) {
 
 std::vector<http::Route> session_routes(Services& services) {
   SessionStore& sessions = *services.sessions;
-  std::vector<http::Route> routes(3);
-  routes[0].method = "PUT";
-  routes[0].pattern = "/session/";
-  routes[0].summary = "Upload an image for a session.";
-  routes[0].params = {
-      {Param::In::kFile, "files", "The image; several files of a series.", true, {}},
-      {Param::In::kQuery, "uncompress", "Unpack a zip archive.", false, {}},
-      {Param::In::kQuery, "expiry", "Seconds without use until it goes.", false, {}}};
-  routes[0].handler = [&sessions](Request& request) { return create(sessions, request); };
-  routes[1].method = "GET";
-  routes[1].pattern = "/session/{session_id}";
-  routes[1].summary = "A session, or its image.";
-  routes[1].params = {{Param::In::kQuery, "update_ts", "Count as a use.", false, {}},
-                      {Param::In::kQuery, "image", "The file instead.", false, {}}};
-  routes[1].handler = [&sessions](Request& request) { return get(sessions, request); };
-  routes[2].method = "DELETE";
-  routes[2].pattern = "/session/{session_id}";
-  routes[2].summary = "End a session.";
-  routes[2].handler = [&sessions](Request& request) { return remove(sessions, request); };
-  for (http::Route& route : routes) route.role = "user";
-  return routes;
+  http::RouteList routes;
+  routes.add("PUT",
+             "/session/",
+             "user",
+             "Upload an image for a session.",
+             {{Param::In::kFile, "files", "The image; several files of a series.", true, {}},
+              {Param::In::kQuery, "uncompress", "Unpack a zip archive.", false, {}},
+              {Param::In::kQuery, "expiry", "Seconds without use until it goes.", false, {}}},
+             [&sessions](Request& request) { return create(sessions, request); });
+  routes.add("GET",
+             "/session/{session_id}",
+             "user",
+             "A session, or its image.",
+             {{Param::In::kQuery, "update_ts", "Count as a use.", false, {}},
+              {Param::In::kQuery, "image", "The file instead.", false, {}}},
+             [&sessions](Request& request) { return get(sessions, request); });
+  routes.add("DELETE",
+             "/session/{session_id}",
+             "user",
+             "End a session.",
+             {},
+             [&sessions](Request& request) { return remove(sessions, request); });
+  return routes.take();
 }
 
 }  // namespace voxloom::serve

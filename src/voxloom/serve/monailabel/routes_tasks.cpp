@@ -97,24 +97,7 @@ Response train(Request& request) {
 }  // namespace
 
 std::vector<Route> task_routes(Services& services) {
-  std::vector<Route> routes;
-  const auto add = [&](std::string method,
-                       std::string pattern,
-                       std::string role,
-                       std::string summary,
-                       std::vector<Param> params,
-                       http::Handler handler,
-                       Work work) {
-    Route route;
-    route.method = std::move(method);
-    route.pattern = std::move(pattern);
-    route.role = std::move(role);
-    route.summary = std::move(summary);
-    route.params = std::move(params);
-    route.handler = std::move(handler);
-    route.work = work;
-    routes.push_back(std::move(route));
-  };
+  http::RouteList routes;
   const Param all{Param::In::kQuery, "all", "Every task, oldest first.", false, {}};
   const Param running{
       Param::In::kQuery, "check_if_running", "The running one only; 404 without.", false, {}};
@@ -131,7 +114,7 @@ std::vector<Route> task_routes(Services& services) {
                              Group{"/batch/infer", kBatchKind, "admin"},
                              Group{"/scoring/", kScoringKind, "annotator"}}) {
     const Kind kind = group.kind;
-    add(
+    routes.add(
         "GET",
         group.pattern,
         "user",
@@ -139,7 +122,7 @@ std::vector<Route> task_routes(Services& services) {
         {all, running},
         [&services, kind](Request& request) { return status(services, kind, request); },
         Work::kPool);
-    add(
+    routes.add(
         "DELETE",
         group.pattern,
         group.stop_role,
@@ -148,7 +131,7 @@ std::vector<Route> task_routes(Services& services) {
         [&services, kind](Request&) { return stop(services, kind); },
         Work::kLong);
   }
-  add(
+  routes.add(
       "POST",
       "/train/",
       "admin",
@@ -156,8 +139,9 @@ std::vector<Route> task_routes(Services& services) {
       {sync, enqueue},
       [](Request&) { return Response::json(Json::object()); },
       Work::kInline);
-  add("POST", "/train/{model}", "admin", "Start a trainer.", {sync, enqueue}, train, Work::kInline);
-  add(
+  routes.add(
+      "POST", "/train/{model}", "admin", "Start a trainer.", {sync, enqueue}, train, Work::kInline);
+  routes.add(
       "POST",
       "/batch/infer/{model}",
       "admin",
@@ -165,7 +149,7 @@ std::vector<Route> task_routes(Services& services) {
       {images, sync, enqueue},
       [&services](Request& request) { return batch(services, request); },
       Work::kLong);
-  add(
+  routes.add(
       "POST",
       "/scoring/{method}",
       "annotator",
@@ -175,7 +159,7 @@ std::vector<Route> task_routes(Services& services) {
         return score(services, request, request.path_values.at("method"));
       },
       Work::kLong);
-  add(
+  routes.add(
       "POST",
       "/scoring/",
       "annotator",
@@ -183,7 +167,7 @@ std::vector<Route> task_routes(Services& services) {
       {sync, enqueue},
       [&services](Request& request) { return score_all(services, request); },
       Work::kLong);
-  return routes;
+  return routes.take();
 }
 
 }  // namespace voxloom::serve

@@ -2,10 +2,10 @@
 
 #include <charconv>
 
+#include "voxloom/core/json_text.h"
 #include "voxloom/io/path_suffix.h"
 #include "voxloom/serve/datastore/open_image.h"
 #include "voxloom/serve/datastore/volume_files.h"
-#include "voxloom/serve/http/json_text.h"
 
 namespace voxloom::serve {
 
@@ -70,7 +70,7 @@ std::string image_suffix(const std::string& name, std::string_view fallback) {
 Json json_field(const http::Request& request, std::string_view name) {
   const std::string text = request.form_value(name);
   if (text.empty()) return Json::object();
-  Json value = http::parse_json(text, format("form field '{}'", name));
+  Json value = parse_json(text, format("form field '{}'", name), ErrorCode::kInvalidArgument);
   VOXLOOM_CHECK(value.is_object(),
                 ErrorCode::kInvalidArgument,
                 "form field '{}': must be a JSON object",

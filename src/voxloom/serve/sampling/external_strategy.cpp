@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "voxloom/core/error.h"
+#include "voxloom/core/json_text.h"
 
 namespace voxloom::serve {
 namespace {
@@ -77,12 +78,12 @@ ExternalCommand parse_external_command(std::string_view text) {
 }
 
 std::optional<Choice> parse_external_answer(std::string_view text) {
-  // nlohmann does not recurse while it parses, and 1 MiB bounds the depth of what it frees.
-  const auto answer = Json::parse(text, nullptr, false);
-  VOXLOOM_CHECK(!answer.is_discarded(),
+  const JsonReading read = read_json(text);
+  VOXLOOM_CHECK(read.error.empty(),
                 ErrorCode::kDataCorrupt,
                 "command: its output must be one JSON object, got {} bytes that are not JSON",
                 text.size());
+  const Json& answer = read.value;
   VOXLOOM_CHECK(answer.is_object(),
                 ErrorCode::kDataCorrupt,
                 "command: its output must be one JSON object, got {}",

@@ -5,6 +5,8 @@
 
 #include <nlohmann/json.hpp>
 
+#include "voxloom/core/json_text.h"
+
 namespace voxloom::serve {
 namespace {
 
@@ -70,7 +72,7 @@ std::string score_line(const ScoreEntry& entry) {
 
 std::optional<ScoreEntry> parse_score_line(std::string_view line) {
   if (line.size() > kLongestLine) return std::nullopt;
-  const auto object = Json::parse(line, nullptr, false);
+  const auto object = read_json(line).value;
   if (!object.is_object()) return std::nullopt;
   ScoreEntry entry;
   std::string prompt;

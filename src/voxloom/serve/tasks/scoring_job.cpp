@@ -23,11 +23,14 @@ void run_scoring(const ordered_json& request,
     for (const ordered_json& pair : pairs) {
       stop.check();
       done += 1.0;
-      report({{"case", pair.at("id")},
-              {"dice",
-               dice_of_files(pair.at("truth").get<std::string>(),
-                             pair.at("predicted").get<std::string>())},
-              {"progress", done / total}});
+      ordered_json line{{"case", pair.at("id")}, {"dice", nullptr}, {"progress", done / total}};
+      try {
+        line["dice"] = dice_of_files(pair.at("truth").get<std::string>(),
+                                     pair.at("predicted").get<std::string>());
+      } catch (const Error& e) {
+        line["error"] = e.what();  // The others go on.
+      }
+      report(line);
     }
   } catch (const nlohmann::json::exception& e) {
     throw Error(ErrorCode::kDataCorrupt, format("scoring request: {}", e.what()));

@@ -9,7 +9,8 @@
 namespace voxloom::serve {
 
 /// The child's part of POST /scoring: {"scoring": "dice", "pairs": [{"id", "truth", "predicted"}]}.
-/// `report` gets {"case": id, "dice": number or null, "progress": 0..1} for each pair.
+/// `report` gets {"case": id, "dice": number or null, "progress": 0..1} for each pair,
+/// with "error" where its files can't be read.
 /// Throws kDataCorrupt naming the key, kNotFound for another method.
 void run_scoring(const nlohmann::ordered_json& request,
                  const CancelToken& stop,

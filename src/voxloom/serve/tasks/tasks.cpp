@@ -1,6 +1,7 @@
 #include "voxloom/serve/tasks/tasks.h"
 
 #include "voxloom/core/atomic_file.h"
+#include "voxloom/core/json_text.h"
 #include "voxloom/core/log.h"
 #include "voxloom/serve/datastore/open_image.h"
 #include "voxloom/serve/sampling/prompt_choice.h"
@@ -152,7 +153,7 @@ std::vector<std::string> Tasks::scoring_command(const jobs::JobRecord& job) {
 }
 
 void Tasks::on_line(const jobs::JobRecord& job, std::string_view text) {
-  const Json line = Json::parse(text, nullptr, /*allow_exceptions=*/false);
+  const Json line = read_json(text).value;
   if (!line.is_object() || !line.contains("case")) return;
   try {
     if (job.kind == kBatchInfer) save_prediction(job, line);

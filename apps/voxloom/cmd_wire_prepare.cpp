@@ -1,0 +1,138 @@
+#include <filesystem>
+
+#include "voxloom/core/atomic_file.h"
+#include "voxloom/core/error.h"
+#include "voxloom/dataset/class_map_json.h"
+#include "voxloom/dataset/manifest.h"
+#include "voxloom/dataset/prepare.h"
+#include "voxloom/dataset/readers.h"
+
+#include "commands.h"
+
+namespace voxloom::app {
+namespace {
+
+std::string layout_list() {
+  std::string list;
+  for (const auto& reader : dataset::dataset_readers()) {
+    list += format("\n\n{}: {}. {} (licence: {}).",
+                   reader.name,
+                   reader.layout,
+                   reader.summary,
+                   reader.licence);
+  }
+  return list;
+}
+
+struct PrepareArgs {
+  std::string data, output, classes;
+  std::string layout = "auto";
+  double val_share = 0.0, pixel_mm = 0.0;
+  int64_t seed = 0;
+  bool bright_object = false;
+
+  void visit(OptionList& list) {
+    std::vector<std::string> names{"auto"};
+    for (const auto& reader : dataset::dataset_readers()) names.emplace_back(reader.name);
+    list.option("--data", data, "Folder of the data set.").with_value_name("FOLDER").as_required();
+    list.option("--layout", layout, "How the folder is laid out.").with_choices(names);
+    list.option("--output", output, "Manifest to write (also -o).")
+        .with_value_name("MANIFEST")
+        .as_required();
+    list.option(
+            "--val-share",
+            val_share,
+            "Share of the training sequences that become validation; 0: the layout's own parts.")
+        .with_range(0, 0.9);
+    list.option("--seed", seed, "Seed of the draw of --val-share.").with_range(0, 1e9);
+    list.option("--classes",
+                classes,
+                "Meaning of the mask's ids, such as 0=background,128-255=guidewire; empty: the "
+                "layout's, or what the ids say.")
+        .with_value_name("ID=CLASS,...");
+    list.option("--bright-object",
+                bright_object,
+                "Objects are brighter than their surroundings (not so in X-ray).");
+    list.option("--pixel-mm", pixel_mm, "Pixel edge in mm where it is known; 0: unknown.")
+        .with_range(0, 100);
+  }
+
+  void prepare(Context&) const {
+    if (!classes.empty()) static_cast<void>(dataset::parse_class_map(classes));
+  }
+};
+
+void print_counts(const std::map<dataset::Role, dataset::RoleCounts>& roles, Context& context) {
+  auto json = nlohmann::ordered_json::object();
+  for (const auto& [role, counts] : roles) {
+    auto& entry = json[std::string(dataset::role_name(role))];
+    entry["samples"] = counts.samples;
+    entry["sequences"] = counts.sequences;
+    entry["unannotated"] = counts.unannotated;
+    entry["empty_masks"] = counts.empty_masks;
+    int64_t total = 0;
+    for (const int64_t n : counts.pixels) total += n;
+    std::string shares;
+    for (size_t value = 0; value < counts.pixels.size(); ++value) {
+      if (counts.pixels[value] == 0) continue;
+      const auto name = dataset::wire_class_name(static_cast<dataset::WireClass>(value));
+      const double share = static_cast<double>(counts.pixels[value]) / static_cast<double>(total);
+      entry["pixel_share"][std::string(name)] = share;
+      shares += format("  {} {:.2f} %", name, 100.0 * share);
+    }
+    *context.out << format(
+        "{:<10} {:>6} samples, {} sequences, {} empty masks, {} without a mask{}\n",
+        dataset::role_name(role),
+        counts.samples,
+        counts.sequences,
+        counts.empty_masks,
+        counts.unannotated,
+        shares);
+  }
+  context.result["roles"] = std::move(json);
+}
+
+int run_prepare(PrepareArgs& args, Context& context) {
+  const auto overwrite = context.common.force ? Overwrite::kReplace : Overwrite::kRefuse;
+  check_output(args.output, overwrite);
+  const auto& reader = dataset::find_reader(args.layout, args.data);
+  dataset::Listing listing = reader.list(args.data);
+  for (auto& sample : listing.samples) {
+    if (!args.classes.empty()) sample.classes = dataset::parse_class_map(args.classes);
+    if (args.bright_object) sample.bright_object = true;
+    if (args.pixel_mm > 0.0) sample.pixel_mm = args.pixel_mm;
+  }
+  if (args.val_share > 0.0) {
+    dataset::split_train(listing.samples, args.val_share, static_cast<uint64_t>(args.seed));
+  }
+  const auto made = dataset::prepare(std::move(listing), *context.progress, context.stop);
+  dataset::write_manifest(made.samples, args.output, overwrite);
+  context.result["manifest"] = args.output;
+  context.result["layout"] = reader.name;
+  context.result["fingerprint"] = dataset::read_manifest(args.output).fingerprint;
+  print_counts(made.roles, context);
+  *context.out << args.output << "\n";
+  return 0;
+}
+
+}  // namespace
+
+Command wire_prepare_command() {
+  return make_command<PrepareArgs>(
+      {.name = "wire prepare",
+       .summary = "Make a manifest of a folder of annotated X-ray images.",
+       .details = "Reads and hashes every image and mask, prints what there is per role, and lists "
+                  "everything that is wrong: pairs that miss a partner, masks of another size, ids "
+                  "without a meaning. Nothing is written then. Paths in the manifest are relative "
+                  "to it.\n\n"
+                  "Samples of role train and finetune teach, val chooses, sealed is opened by "
+                  "'wire eval --unseal' alone. Layouts:" +
+                  layout_list(),
+       .examples = {{"voxloom wire prepare --data rossa -o rossa.jsonl", "the layout is found out"},
+                    {"voxloom wire prepare --data mine --val-share 0.2 -o mine.jsonl",
+                     "mine/image and mine/label, every fifth sequence for validation"}},
+       .references = {"ROSSA: https://github.com/nhjydywd/OCTA-FRNet"}},
+      run_prepare);
+}
+
+}  // namespace voxloom::app

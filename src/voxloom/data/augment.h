@@ -1,0 +1,36 @@
+#pragma once
+
+#include "voxloom/core/random.h"
+#include "voxloom/data/augment_options.h"
+#include "voxloom/data/warp.h"
+
+namespace voxloom::data {
+
+/// Which part of an image becomes an example.
+struct Window {
+  int64_t x = 0, y = 0;  ///< Top left pixel; may lie outside.
+  int64_t width = 0, height = 0;
+  bool crop = false;  ///< Part of an image, free to be turned by any angle; else a whole frame.
+};
+
+/// Cuts `window` out of `source` and augments it: one resampling for all geometry, then the
+/// intensities of the image alone. Pixels end within [0, 1]. The result depends on the arguments
+/// and the state of `rng` alone.
+///
+/// Sets (probability of each, times `strength`): "none" cuts only. "nnunet" is nnU-Net's default
+/// (guidewire.md 5.1): rotation and scale 0.2, noise 0.1, blur 0.2 x 0.5, brightness and contrast
+/// 0.15, low resolution 0.25 x 0.5, gamma on the negative 0.1, gamma 0.3, mirror 0.5 an axis. Noise
+/// is in units of the image's standard deviation, which is 1 where nnU-Net runs. "fluoroscopy" is
+/// the list of 5.2 without its time group, which is about clips.
+[[nodiscard]] Example augment(const SourceView& source,
+                              const Window& window,
+                              const AugmentOptions& options,
+                              Rng& rng);
+
+/// The parts of augment(), for each set: geometry as a map, then what changes the image.
+[[nodiscard]] Warp nnunet_geometry(const Window& window, double strength, Rng& rng);
+void nnunet_intensity(Example& example, double strength, Rng& rng);
+[[nodiscard]] Warp fluoroscopy_geometry(const Window& window, double strength, Rng& rng);
+void fluoroscopy_intensity(Example& example, double strength, Rng& rng);
+
+}  // namespace voxloom::data

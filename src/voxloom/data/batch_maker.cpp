@@ -1,0 +1,159 @@
+#include "voxloom/data/batch_maker.h"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <cstring>
+#include <numeric>
+#include <utility>
+
+#include "voxloom/core/error.h"
+
+namespace voxloom::data {
+namespace {
+
+constexpr uint64_t kOrderStreams = uint64_t{1} << 63;
+
+std::vector<dataset::Sample> checked(std::vector<dataset::Sample> samples,
+                                     const LoaderOptions& options) {
+  options.validate();
+  VOXLOOM_CHECK(
+      !samples.empty(), ErrorCode::kInvalidArgument, "loader: must have samples, got none");
+  VOXLOOM_CHECK(!options.drop_last || !options.shuffle ||
+                    static_cast<int64_t>(samples.size()) >= options.batch_size,
+                ErrorCode::kInvalidArgument,
+                "loader: must have at least one batch of {} samples, got {}",
+                options.batch_size,
+                samples.size());
+  if (!options.shuffle) return samples;
+  for (const auto& sample : samples) {
+    VOXLOOM_CHECK(sample.role != dataset::Role::kSealed,
+                  ErrorCode::kInvalidArgument,
+                  "loader: training must not use sealed samples, got '{}'",
+                  sample.id);
+  }
+  return samples;
+}
+
+int64_t rounded_up(int64_t n, int64_t multiple) {
+  return (n + multiple - 1) / multiple * multiple;
+}
+
+/// Writes one example into its place of the batch; what is left of it repeats the border, ignored.
+void place(const Example& example, int64_t index, RawBatch& batch) {
+  const int64_t width = example.image.width, height = example.image.height;
+  const auto row_bytes = static_cast<size_t>(width);
+  for (int64_t y = 0; y < batch.height; ++y) {
+    float* image = batch.image.data() + (index * batch.height + y) * batch.width;
+    const float* source = example.image.pixels.data() + std::min(y, height - 1) * width;
+    std::copy_n(source, width, image);
+    std::fill(image + width, image + batch.width, source[width - 1]);
+    if (y < height) {
+      std::memcpy(batch.target.data() + (index * batch.height + y) * batch.width,
+                  example.mask.data() + y * width,
+                  row_bytes);
+    }
+  }
+}
+
+}  // namespace
+
+Window choose_crop(const SourceView& image, int64_t side, bool on_object, Rng& rng) {
+  int64_t centre_x = -1, centre_y = -1;
+  if (on_object && !image.mask.empty()) {
+    std::array<uint64_t, 256> counts{};
+    for (const uint8_t label : image.mask) ++counts[label];
+    std::vector<uint8_t> present;
+    for (size_t c = 1; c < 255; ++c) {
+      if (counts[c] > 0) present.push_back(static_cast<uint8_t>(c));
+    }
+    if (!present.empty()) {
+      const uint8_t wanted = present[rng.below(present.size())];
+      uint64_t left = rng.below(counts[wanted]);
+      for (size_t i = 0; i < image.mask.size(); ++i) {
+        if (image.mask[i] != wanted || left-- != 0) continue;
+        centre_x = static_cast<int64_t>(i) % image.width;
+        centre_y = static_cast<int64_t>(i) / image.width;
+        break;
+      }
+    }
+  }
+  const auto start = [&](int64_t size, int64_t centre) {
+    // An image that is too small lies in the middle of its crop.
+    if (size <= side) return -((side - size) / 2);
+    if (centre < 0) return static_cast<int64_t>(rng.below(static_cast<uint64_t>(size - side + 1)));
+    return std::clamp<int64_t>(centre - side / 2, 0, size - side);
+  };
+  const int64_t x = start(image.width, centre_x);
+  const int64_t y = start(image.height, centre_y);
+  return {x, y, side, side, true};
+}
+
+BatchMaker::BatchMaker(std::vector<dataset::Sample> samples, const LoaderOptions& options)
+    : options_(options),
+      cache_(checked(std::move(samples), options),
+             static_cast<size_t>(options.cache_mb) << 20,
+             options.cache_dir) {}
+
+int64_t BatchMaker::batches_per_epoch() const {
+  const int64_t n = cache_.size(), b = options_.batch_size;
+  return options_.shuffle && options_.drop_last ? n / b : (n + b - 1) / b;
+}
+
+std::shared_ptr<const BatchMaker::Order> BatchMaker::order(int64_t epoch) {
+  const std::lock_guard lock(mutex_);
+  if (order_epoch_ != epoch) {
+    auto next = std::make_shared<Order>(static_cast<size_t>(cache_.size()));
+    std::iota(next->begin(), next->end(), int64_t{0});
+    if (options_.shuffle) {
+      Rng rng(options_.seed, kOrderStreams + static_cast<uint64_t>(epoch));
+      rng.shuffle(*next);
+    }
+    order_ = std::move(next);
+    order_epoch_ = epoch;
+  }
+  return order_;
+}
+
+Example BatchMaker::make_example(const CachedImage& image,
+                                 bool on_object,
+                                 int64_t epoch,
+                                 int64_t place) const {
+  const SourceView view = image.view();
+  Window window{0, 0, view.width, view.height, false};
+  Rng rng(options_.seed, 1 + static_cast<uint64_t>(epoch * cache_.size() + place));
+  if (!options_.shuffle) return augment(view, window, {}, rng);
+  if (options_.crop > 0) window = choose_crop(view, options_.crop, on_object, rng);
+  return augment(view, window, options_.augment, rng);
+}
+
+RawBatch BatchMaker::make(int64_t epoch, int64_t batch) {
+  const auto items = order(epoch);
+  const int64_t first = batch * options_.batch_size;
+  const int64_t last = std::min(first + options_.batch_size, cache_.size());
+  // As nnU-Net does it: the last ones of a batch.
+  const int64_t free_items =
+      std::lround(static_cast<double>(options_.batch_size) * (1.0 - options_.foreground_share));
+  RawBatch out;
+  std::vector<Example> examples;
+  for (int64_t place = first; place < last; ++place) {
+    const int64_t item = (*items)[static_cast<size_t>(place)];
+    const auto image = cache_.get(item);
+    examples.push_back(make_example(*image, place - first >= free_items, epoch, place));
+    out.items.push_back(item);
+    out.width = std::max(out.width, examples.back().image.width);
+    out.height = std::max(out.height, examples.back().image.height);
+  }
+  out.count = static_cast<int64_t>(examples.size());
+  out.width = rounded_up(out.width, options_.pad_multiple);
+  out.height = rounded_up(out.height, options_.pad_multiple);
+  const auto pixels = static_cast<size_t>(out.count * out.height * out.width);
+  out.image.resize(pixels);
+  out.target.assign(pixels, uint8_t{255});
+  for (size_t i = 0; i < examples.size(); ++i) {
+    data::place(examples[i], static_cast<int64_t>(i), out);
+  }
+  return out;
+}
+
+}  // namespace voxloom::data

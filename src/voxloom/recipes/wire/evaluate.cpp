@@ -1,0 +1,284 @@
+// A package on labelled images: every number by case, their means with intervals by sequence, the
+// worst cases as pictures, and paired differences to another package.
+#include <algorithm>
+#include <chrono>
+#include <filesystem>
+
+#include <nlohmann/json.hpp>
+
+#include "voxloom/core/atomic_file.h"
+#include "voxloom/core/error.h"
+#include "voxloom/core/html.h"
+#include "voxloom/core/svg_plot.h"
+#include "voxloom/dataset/manifest.h"
+#include "voxloom/dataset/prepare.h"
+#include "voxloom/dataset/readers.h"
+#include "voxloom/infer_ml/wire_network.h"
+#include "voxloom/io/raster.h"
+#include "voxloom/metrics/wire_table.h"
+#include "voxloom/recipes/wire/commands.h"
+#include "voxloom/recipes/wire/picture.h"
+#include "voxloom/recipes/wire/samples.h"
+
+namespace voxloom::recipes::wire {
+namespace {
+
+namespace fs = std::filesystem;
+using dataset::Sample;
+using nlohmann::ordered_json;
+
+/// The samples of one role of a manifest, or all of a folder.
+std::vector<Sample> samples_of(const infer::WireEvalOptions& options,
+                               Progress& progress,
+                               const CancelToken& stop) {
+  if (fs::is_directory(options.data)) {
+    const auto& reader = dataset::find_reader("auto", options.data);
+    return dataset::prepare(reader.list(options.data), progress, stop).samples;
+  }
+  const auto role = dataset::role_from_name(options.role);
+  auto samples = dataset::with_role(dataset::read_manifest(options.data).samples, role);
+  VOXLOOM_CHECK(!samples.empty(),
+                ErrorCode::kInvalidArgument,
+                "data '{}': holds no sample of the role {}",
+                options.data,
+                options.role);
+  return samples;
+}
+
+/// Opening a sealed set leaves a line that says when, with which weights and what came out.
+void note_unsealing(const infer::WireEvalOptions& options, const ordered_json& metrics) {
+  const auto path = fs::path(options.data).parent_path() / "unsealed.jsonl";
+  std::string log = fs::exists(path) ? read_text_file(path) : std::string();
+  const auto package = weights::find_package(options.model);
+  const auto now = std::chrono::duration_cast<std::chrono::seconds>(
+                       std::chrono::system_clock::now().time_since_epoch())
+                       .count();
+  log += ordered_json{{"unix_time", now},
+                      {"version", VOXLOOM_VERSION},
+                      {"model_sha256", package.info.weights_sha256},
+                      {"metrics", metrics}}
+             .dump() +
+         "\n";
+  AtomicFile file(path, Overwrite::kReplace);
+  file.write(log);
+  file.commit();
+}
+
+struct Measured {
+  metrics::WireTable table;
+  std::vector<std::vector<uint8_t>> predicted;  ///< By case; kept for the pictures.
+};
+
+Measured measure(const std::vector<Sample>& samples,
+                 const ObjectClasses& classes,
+                 infer::WireSegmenter& model,
+                 double threshold,
+                 Progress& progress,
+                 const CancelToken& stop) {
+  Measured out;
+  std::vector<float> probability;
+  std::string sequence;
+  progress.begin(format("evaluate {}", model.info().name), static_cast<int64_t>(samples.size()));
+  for (const auto& sample : samples) {
+    stop.check();
+    if (sample.sequence != sequence) model.reset();
+    sequence = sample.sequence;
+    auto labelled = dataset::load_sample(sample);
+    VOXLOOM_CHECK(!labelled.mask.empty(),
+                  ErrorCode::kInvalidArgument,
+                  "sample '{}': must have a mask to be measured",
+                  sample.id);
+    image::Frame frame{.width = labelled.width,
+                       .height = labelled.height,
+                       .number = sample.frame,
+                       .pixel_mm = sample.pixel_mm,
+                       .pixels = std::move(labelled.image)};
+    model.segment(frame, probability);
+    std::vector<uint8_t> predicted(probability.size());
+    for (size_t i = 0; i < predicted.size(); ++i) {
+      predicted[i] = probability[i] > static_cast<float>(threshold);
+    }
+    const auto truth = object_mask(labelled.mask, classes);
+    auto measured = metrics::measure_wire({.width = labelled.width,
+                                           .height = labelled.height,
+                                           .truth = truth.object,
+                                           .predicted = predicted,
+                                           .ignore = truth.ignore,
+                                           .pixel_mm = sample.pixel_mm});
+    out.table.add(sample.id, sample.sequence.empty() ? sample.id : sample.sequence, measured);
+    out.predicted.push_back(std::move(predicted));
+    progress.advance(1);
+  }
+  progress.end();
+  return out;
+}
+
+std::string number(const ordered_json& json) {
+  return json.is_number() ? format("{:.4f}", json.get<double>()) : std::string("-");
+}
+
+std::string metrics_rows(const ordered_json& metrics) {
+  std::string body;
+  for (const auto& [name, values] : metrics.items()) {
+    body += format("<tr><td>{}</td><td>{}</td><td>{} to {}</td></tr>\n",
+                   html_escape(name),
+                   number(values["mean"]),
+                   number(values["ci95"][0]),
+                   number(values["ci95"][1]));
+  }
+  return body;
+}
+
+/// Pictures of the cases with the lowest Dice.
+std::string worst_cases(const std::vector<Sample>& samples,
+                        const Measured& measured,
+                        const ObjectClasses& classes,
+                        int64_t count) {
+  const auto& rows = measured.table.rows();
+  std::vector<size_t> order(rows.size());
+  for (size_t i = 0; i < order.size(); ++i) order[i] = i;
+  std::stable_sort(order.begin(), order.end(), [&](size_t a, size_t b) {
+    return rows[a].metrics.pixels.dice() < rows[b].metrics.pixels.dice();
+  });
+  order.resize(std::min(order.size(), static_cast<size_t>(count)));
+  std::string body;
+  for (const size_t i : order) {
+    const auto labelled = dataset::load_sample(samples[i]);
+    const auto canvas =
+        compare_masks(labelled, object_mask(labelled.mask, classes), measured.predicted[i]);
+    io::Raster raster{.width = canvas.width(), .height = canvas.height(), .channels = 3};
+    const auto bytes = std::as_bytes(std::span(canvas.pixels()));
+    raster.pixels.assign(bytes.begin(), bytes.end());
+    const auto png = io::encode_png(raster);
+    body += format(
+        "<figure>{}<figcaption>{}: Dice {:.3f}, clDice {:.3f}, breaks {}</figcaption>"
+        "</figure>\n",
+        html_image(std::as_bytes(std::span(png)), rows[i].id),
+        html_escape(rows[i].id),
+        rows[i].metrics.pixels.dice(),
+        rows[i].metrics.cldice.value,
+        rows[i].metrics.breaks);
+  }
+  return body;
+}
+
+std::string distribution(const metrics::WireTable& table) {
+  StripRow dice{.label = "Dice"}, cldice{.label = "clDice"};
+  for (const auto& row : table.rows()) {
+    dice.values.push_back(row.metrics.pixels.dice());
+    cldice.values.push_back(row.metrics.cldice.value);
+  }
+  for (auto* row : {&dice, &cldice}) {
+    row->median = metrics::quantile(row->values, 0.5);
+    row->low = metrics::quantile(row->values, 0.25);
+    row->high = metrics::quantile(row->values, 0.75);
+  }
+  const std::vector<StripRow> rows{dice, cldice};
+  return svg_strip_plot("Dice and clDice of every case", rows);
+}
+
+ordered_json differences(const metrics::WireTable& table,
+                         const metrics::WireTable& other,
+                         int64_t resamples) {
+  auto out = ordered_json::object();
+  auto options = metrics::kGroupBootstrap;
+  options.resamples = resamples;
+  for (const char* name : {"dice", "iou", "cldice", "betti0_error", "breaks"}) {
+    const auto names = table.names();
+    if (std::find(names.begin(), names.end(), name) == names.end()) continue;
+    const auto found = metrics::compare_tables(table, other, name, options);
+    out[name] = {{"difference", found.difference.value},
+                 {"ci95", {found.difference.low, found.difference.high}},
+                 {"p", found.p},
+                 {"groups", found.groups}};
+  }
+  return out;
+}
+
+}  // namespace
+
+ordered_json evaluate(const infer::WireEvalOptions& options,
+                      Progress& progress,
+                      const CancelToken& stop) {
+  const auto overwrite = options.force ? Overwrite::kReplace : Overwrite::kRefuse;
+  const fs::path folder = options.output;
+  std::error_code failed;
+  fs::create_directories(folder, failed);
+  VOXLOOM_CHECK(fs::is_directory(folder),
+                ErrorCode::kUnavailable,
+                "output '{}': the folder cannot be made",
+                folder.string());
+  check_output(folder / "report.html", overwrite);
+  check_output(folder / "metrics.json", overwrite);
+
+  const auto samples = samples_of(options, progress, stop);
+  const bool sealed = std::any_of(samples.begin(), samples.end(), [](const Sample& sample) {
+    return sample.role == dataset::Role::kSealed;
+  });
+  VOXLOOM_CHECK(!sealed || options.unseal,
+                ErrorCode::kInvalidArgument,
+                "data '{}': holds sealed samples; --unseal opens them and notes it",
+                options.data);
+  auto model = infer_ml::make_wire_segmenter(options.model, options.runtime, options.augmentation);
+  auto names = options.classes;
+  if (names.empty()) names = model->info().classes;
+  const auto classes = object_classes(names, samples);
+  const double threshold = options.threshold > 0.0 ? options.threshold : model->info().threshold;
+  const auto measured = measure(samples, classes, *model, threshold, progress, stop);
+
+  auto result = measured.table.to_json(options.resamples);
+  result["model"] = model->info().name;
+  result["engine"] = model->info().engine;
+  result["precision"] = model->info().precision;
+  result["threshold"] = threshold;
+  result["classes"] = classes.names;
+  if (!options.compare.empty()) {
+    auto other =
+        infer_ml::make_wire_segmenter(options.compare, options.runtime, options.augmentation);
+    const auto others = measure(samples, classes, *other, other->info().threshold, progress, stop);
+    result["compared_to"] = other->info().name;
+    result["differences"] = differences(measured.table, others.table, options.resamples);
+  }
+  if (sealed) note_unsealing(options, result["metrics"]);
+
+  std::string body = format(
+      "<h1>Wire segmentation: {}</h1>\n<p>{} cases, threshold {:.2f}, {} {}. Means over images; 95 "
+      "% "
+      "intervals by bootstrap over sequences. Skeletons by Guo and Hall.</p>\n{}\n"
+      "<table><tr><th>metric</th><th>mean</th><th>95 % interval</th></tr>\n{}</table>\n",
+      html_escape(model->info().name),
+      samples.size(),
+      threshold,
+      model->info().engine,
+      model->info().precision,
+      distribution(measured.table),
+      metrics_rows(result["metrics"]));
+  if (result.contains("differences")) {
+    body += format(
+        "<h2>Compared to {}</h2>\n<table><tr><th>metric</th><th>difference</th>"
+        "<th>95 % interval</th><th>p</th></tr>\n",
+        html_escape(result["compared_to"].get<std::string>()));
+    for (const auto& [name, values] : result["differences"].items()) {
+      body += format("<tr><td>{}</td><td>{}</td><td>{} to {}</td><td>{}</td></tr>\n",
+                     html_escape(name),
+                     number(values["difference"]),
+                     number(values["ci95"][0]),
+                     number(values["ci95"][1]),
+                     number(values["p"]));
+    }
+    body += "</table>\n";
+  }
+  body += "<h2>Worst cases</h2>\n<p class=\"note\">Green found, blue missed, red wrong.</p>\n" +
+          worst_cases(samples, measured, classes, options.worst);
+  AtomicFile report(folder / "report.html", overwrite);
+  report.write(html_page("Wire segmentation", body));
+  AtomicFile numbers(folder / "metrics.json", overwrite);
+  numbers.write(result.dump(2) + "\n");
+  report.commit();
+  numbers.commit();
+  result["report"] = (folder / "report.html").string();
+  result.erase("per_case");
+  return result;
+}
+
+}  // namespace voxloom::recipes::wire

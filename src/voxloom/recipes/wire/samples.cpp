@@ -1,0 +1,94 @@
+#include "voxloom/recipes/wire/samples.h"
+
+#include <algorithm>
+
+#include "voxloom/core/error.h"
+#include "voxloom/core/sha256.h"
+#include "voxloom/dataset/manifest.h"
+
+namespace voxloom::recipes::wire {
+
+using dataset::Sample;
+using dataset::WireClass;
+
+ObjectClasses object_classes(const std::vector<std::string>& names,
+                             const std::vector<Sample>& samples) {
+  ObjectClasses out;
+  std::vector<WireClass> classes;
+  for (const auto& name : names) classes.push_back(dataset::wire_class_from_name(name));
+  if (classes.empty()) {
+    const auto has = [&](WireClass wanted) {
+      return std::any_of(samples.begin(), samples.end(), [&](const Sample& sample) {
+        return std::find(sample.classes.begin(),
+                         sample.classes.end(),
+                         static_cast<uint8_t>(wanted)) != sample.classes.end();
+      });
+    };
+    const bool device = has(WireClass::kGuidewire) || has(WireClass::kCatheter);
+    classes = device ? std::vector{WireClass::kGuidewire, WireClass::kCatheter}
+                     : std::vector{WireClass::kVessel};
+  }
+  for (const auto wire_class : classes) {
+    VOXLOOM_CHECK(wire_class != WireClass::kBackground && wire_class != WireClass::kIgnore,
+                  ErrorCode::kInvalidArgument,
+                  "--class: must be an object, got '{}'",
+                  dataset::wire_class_name(wire_class));
+    out.is_object[static_cast<uint8_t>(wire_class)] = true;
+    out.names.emplace_back(dataset::wire_class_name(wire_class));
+  }
+  return out;
+}
+
+SampleSet read_samples(const std::vector<std::string>& manifests) {
+  SampleSet set;
+  std::string fingerprints;
+  for (const auto& path : manifests) {
+    auto manifest = dataset::read_manifest(path);
+    fingerprints += manifest.fingerprint;
+    std::move(manifest.samples.begin(), manifest.samples.end(), std::back_inserter(set.samples));
+  }
+  set.fingerprint = sha256_hex(fingerprints);
+  return set;
+}
+
+void refuse_sealed(const std::vector<Sample>& samples) {
+  for (const auto& sample : samples) {
+    VOXLOOM_CHECK(sample.role != dataset::Role::kSealed,
+                  ErrorCode::kInvalidArgument,
+                  "sample '{}': is sealed and must not be in a manifest of training (only "
+                  "'wire eval --unseal' opens it)",
+                  sample.id);
+  }
+}
+
+bool bright_objects(const std::vector<Sample>& samples) {
+  const bool bright = !samples.empty() && samples.front().bright_object;
+  for (const auto& sample : samples) {
+    VOXLOOM_CHECK(sample.bright_object == bright,
+                  ErrorCode::kInvalidArgument,
+                  "samples '{}' and '{}': objects must all be dark or all be bright",
+                  samples.front().id,
+                  sample.id);
+  }
+  return bright;
+}
+
+std::vector<Sample> spread(const std::vector<Sample>& samples, int64_t count) {
+  const auto size = static_cast<int64_t>(samples.size());
+  if (count <= 0 || count >= size) return samples;
+  std::vector<Sample> out;
+  for (int64_t i = 0; i < count; ++i) out.push_back(samples[static_cast<size_t>(i * size / count)]);
+  return out;
+}
+
+ObjectMask object_mask(const std::vector<uint8_t>& classes, const ObjectClasses& wanted) {
+  ObjectMask out{.object = std::vector<uint8_t>(classes.size()),
+                 .ignore = std::vector<uint8_t>(classes.size())};
+  for (size_t i = 0; i < classes.size(); ++i) {
+    out.object[i] = wanted(classes[i]);
+    out.ignore[i] = classes[i] == static_cast<uint8_t>(WireClass::kIgnore);
+  }
+  return out;
+}
+
+}  // namespace voxloom::recipes::wire

@@ -1,0 +1,52 @@
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "voxloom/dataset/sample.h"
+
+namespace voxloom::recipes::wire {
+
+/// What counts as the object: a table over WireClass values.
+struct ObjectClasses {
+  std::vector<std::string> names;  ///< As WireClass calls them.
+  std::array<bool, 256> is_object{};
+  [[nodiscard]] bool operator()(uint8_t wire_class) const { return is_object[wire_class]; }
+};
+
+/// The classes called `names`; without any, guidewire and catheter, or vessel where none of the
+/// samples' data sets has a device. Throws kInvalidArgument for unknown names and background.
+[[nodiscard]] ObjectClasses object_classes(const std::vector<std::string>& names,
+                                           const std::vector<dataset::Sample>& samples);
+
+/// Samples and what stands for their content in run.yaml.
+struct SampleSet {
+  std::vector<dataset::Sample> samples;
+  std::string fingerprint;
+};
+
+/// The samples of manifests.
+[[nodiscard]] SampleSet read_samples(const std::vector<std::string>& manifests);
+
+/// Throws kInvalidArgument naming the first when one is sealed: training never opens those.
+void refuse_sealed(const std::vector<dataset::Sample>& samples);
+
+/// Whether objects are brighter than their surroundings; throws kInvalidArgument when samples
+/// differ, because a package has one answer.
+[[nodiscard]] bool bright_objects(const std::vector<dataset::Sample>& samples);
+
+/// `count` of them, spread evenly; all for 0.
+[[nodiscard]] std::vector<dataset::Sample> spread(const std::vector<dataset::Sample>& samples,
+                                                  int64_t count);
+
+/// The mask of an image: 1 object, and 255 where neither loss nor metric may look.
+struct ObjectMask {
+  std::vector<uint8_t> object, ignore;
+};
+[[nodiscard]] ObjectMask object_mask(const std::vector<uint8_t>& classes,
+                                     const ObjectClasses& wanted);
+
+}  // namespace voxloom::recipes::wire

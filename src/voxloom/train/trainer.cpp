@@ -1,0 +1,443 @@
+#include "voxloom/train/trainer.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "voxloom/core/error.h"
+#include "voxloom/core/log.h"
+#include "voxloom/core/parallel.h"
+#include "voxloom/core/random.h"
+#include "voxloom/train/autocast.h"
+#include "voxloom/train/checkpoint.h"
+#include "voxloom/train/gradients.h"
+#include "voxloom/train/run_report.h"
+#include "voxloom/train/schedule.h"
+#include "voxloom/train/weight_histograms.h"
+
+namespace voxloom::train {
+namespace {
+
+double seconds_between(std::chrono::steady_clock::time_point a,
+                       std::chrono::steady_clock::time_point b) {
+  return std::chrono::duration<double>(b - a).count();
+}
+
+/// The seed of everything random in one batch.
+uint64_t batch_seed(int64_t seed, int64_t epoch, int64_t batch) {
+  const uint64_t stream = static_cast<uint64_t>(epoch) << 32 ^ static_cast<uint64_t>(batch);
+  return Rng(static_cast<uint64_t>(seed), stream).next();
+}
+
+void keep_channels_together(torch::nn::Module& network) {
+  for (at::Tensor& parameter : network.parameters()) {
+    if (parameter.dim() == 4) {
+      parameter.set_data(parameter.detach().contiguous(at::MemoryFormat::ChannelsLast));
+    } else if (parameter.dim() == 5) {
+      parameter.set_data(parameter.detach().contiguous(at::MemoryFormat::ChannelsLast3d));
+    }
+  }
+}
+
+/// Before the optimiser makes its state, which has the parameters' layout.
+torch::nn::Module& prepared_network(Task& task, const TrainerOptions& options) {
+  options.validate();
+  if (options.channels_last) keep_channels_together(task.network());
+  return task.network();
+}
+
+std::string clock_text(double seconds) {
+  const auto whole = static_cast<int64_t>(seconds);
+  return format("{}:{:02}:{:02}", whole / 3600, whole / 60 % 60, whole % 60);
+}
+
+}  // namespace
+
+Trainer::Trainer(Task& task, Run& run, const TrainerOptions& options)
+    : task_(task),
+      run_(run),
+      options_(options),
+      network_(prepared_network(task, options)),
+      optimiser_(options, network_, task.parameter_groups()),
+      scaler_(options.amp == Amp::kFp16) {
+  if (options_.ema_decay > 0) {
+    averaged_ = std::make_unique<AveragedWeights>(network_, options_.ema_decay);
+  }
+}
+
+Trainer::~Trainer() = default;
+
+FitResult Trainer::fit(Progress& progress, const CancelToken& stop) {
+  prepare();
+  restore();
+  for (;;) {
+    try {
+      if (validation_due()) validate(progress, stop);
+      stop.check();
+    } catch (const Error& e) {
+      if (e.code() != ErrorCode::kCancelled) throw;
+      progress.end();
+      write_checkpoint();
+      return finish(EndReason::kCancelled);
+    }
+    const std::optional<EndReason> end = ended();
+    if ((end && unsaved_) || checkpoint_due()) write_checkpoint();
+    if (end) return finish(*end);
+    train_step(progress);
+  }
+}
+
+void Trainer::prepare() {
+  at::set_num_threads(options_.threads > 0 ? static_cast<int>(options_.threads) : thread_budget());
+  batches_per_epoch_ = task_.steps_per_epoch();
+  VOXLOOM_CHECK(batches_per_epoch_ > 0,
+                ErrorCode::kInvalidArgument,
+                "training: the data must give at least one batch an epoch, got {}",
+                batches_per_epoch_);
+  updates_per_epoch_ = (batches_per_epoch_ + options_.accumulation - 1) / options_.accumulation;
+  total_steps_ = options_.epochs * updates_per_epoch_;
+  if (options_.max_steps > 0) total_steps_ = std::min(total_steps_, options_.max_steps);
+}
+
+void Trainer::restore() {
+  start_ = checkpoint_time_ = Clock::now();
+  if (!std::filesystem::exists(run_.last_checkpoint())) {
+    run_.metrics().truncate(0);
+  } else {
+    const CheckpointFile file(run_.last_checkpoint());
+    TrainingState state = TrainingState::from_json(file.state(), run_.last_checkpoint().string());
+    file.copy_to("network", named_tensors(network_));
+    file.copy_to("optimiser", optimiser_.state());
+    if (averaged_ != nullptr) {
+      file.copy_to("ema", averaged_->averages());
+      averaged_->set_updates(state.averaged_updates);
+    }
+    scaler_.restore(state.loss_scale, state.loss_scale_good_steps);
+    run_.metrics().truncate(state.metrics_bytes);
+    state_ = std::move(state);
+    checkpoint_step_ = state_.step;
+    // The run may have been killed between the two files.
+    if (state_.best_step == state_.step && state_.step > 0) run_.keep_last_as_best();
+    VOXLOOM_LOG_INFO("training: goes on after step {} of {}", state_.step, total_steps_);
+  }
+  first_step_ = state_.step;
+  elapsed_before_s_ = state_.elapsed_s;
+  logged_step_s_ = state_.step_s;
+  logged_wait_s_ = state_.loader_wait_s;
+  logged_items_ = state_.items;
+  events_ = std::make_unique<EventWriter>(run_.folder(), first_step_ + (first_step_ > 0 ? 1 : 0));
+  if (first_step_ == 0) events_->text("options", options_markdown(run_.info()), 0);
+}
+
+void Trainer::train_step(Progress& progress) {
+  begin_epoch_if_due(progress);
+  const auto start = Clock::now();
+  const int64_t batches = std::min(options_.accumulation, batches_per_epoch_ - first_batch());
+  last_lr_ = learning_rate();
+  const bool finite = run_batches(batches) && finish_gradients();
+  if (finite) {
+    update_parameters();
+  } else {
+    VOXLOOM_CHECK(scaler_.can_shrink(),
+                  ErrorCode::kDataCorrupt,
+                  "training: loss and gradient must be finite, got a loss of {}{} at step {} "
+                  "(epoch {}, {}); {}",
+                  last_loss_,
+                  std::isfinite(last_loss_) ? format(" with a gradient of norm {}", gradient_norm_)
+                                            : std::string(),
+                  state_.step + 1,
+                  epoch() + 1,
+                  batches_,
+                  last_good_checkpoint());
+    ++state_.skipped_steps;
+  }
+  optimiser_.clear_gradients();
+  scaler_.update(finite);
+  ++state_.step;
+  unsaved_ = true;
+  state_.step_s += seconds_between(start, Clock::now());
+  progress.advance(1);
+  log_step(progress);
+  if (state_.step % updates_per_epoch_ == 0 || state_.step == total_steps_) progress.end();
+}
+
+void Trainer::begin_epoch_if_due(Progress& progress) {
+  if (begun_epoch_ == epoch()) return;
+  begun_epoch_ = epoch();
+  network_.train();
+  task_.begin_epoch(begun_epoch_, options_.epochs, first_batch());
+  const int64_t first = begun_epoch_ * updates_per_epoch_;
+  progress.begin(format("epoch {}/{}", begun_epoch_ + 1, options_.epochs),
+                 std::min(updates_per_epoch_, total_steps_ - first));
+  progress.advance(state_.step - first);
+}
+
+/// Forward and backward passes of the batches of one step: adds the mean of their gradients to the
+/// parameters'. False when a loss was not finite.
+bool Trainer::run_batches(int64_t count) {
+  bool finite = true;
+  double loss_sum = 0.0;
+  batches_.clear();
+  terms_.clear();
+  const c10::DeviceType device = network_.parameters().front().device().type();
+  for (int64_t i = 0; i < count; ++i) {
+    torch::manual_seed(batch_seed(options_.seed, epoch(), first_batch() + i));
+    Step step;
+    {
+      const AutocastScope autocast(device, options_.amp);
+      step = task_.step();
+    }
+    VOXLOOM_CHECK(step.loss.defined() && step.loss.numel() == 1 &&
+                      step.loss.scalar_type() == at::kFloat && step.loss.requires_grad(),
+                  ErrorCode::kInternal,
+                  "training: a loss must be one float32 number with gradient, got {}",
+                  batches_);
+    batches_ += format("{}batch '{}'", batches_.empty() ? "" : ", ", step.batch);
+    state_.items += step.items;
+    state_.loader_wait_s += step.loader_wait_s;
+    const auto loss = step.loss.item<double>();
+    loss_sum += loss;
+    if (!std::isfinite(loss)) {
+      finite = false;
+      continue;
+    }
+    if (finite) (step.loss * (scaler_.scale() / static_cast<double>(count))).backward();
+    for (const auto& [name, value] : step.terms) {
+      terms_[name] += value / static_cast<double>(count);
+    }
+  }
+  last_loss_ = loss_sum / static_cast<double>(count);
+  return finite;
+}
+
+/// Everything between the backward pass and the update: takes the loss scale off, checks, clips.
+/// Gradients of several processes are to be averaged here, first. False when one is not finite.
+bool Trainer::finish_gradients() {
+  const std::vector<at::Tensor> gradients = optimiser_.gradients();
+  gradient_norm_ = gradient_norm(gradients) / scaler_.scale();
+  if (!std::isfinite(gradient_norm_)) return false;
+  double factor = 1.0 / scaler_.scale();
+  if (options_.clip_norm > 0 && gradient_norm_ > options_.clip_norm) {
+    factor *= options_.clip_norm / gradient_norm_;
+  }
+  scale_gradients(gradients, factor);
+  return true;
+}
+
+void Trainer::update_parameters() {
+  optimiser_.step(last_lr_);
+  if (averaged_ != nullptr) averaged_->update();
+  ++state_.window_steps;
+  state_.window_loss += last_loss_;
+  state_.window_gradient_norm += gradient_norm_;
+  for (const auto& [name, value] : terms_) state_.window_terms[name] += value;
+}
+
+void Trainer::log_step(Progress& progress) {
+  if (state_.step % options_.log_every != 0 && state_.step != total_steps_) return;
+  nlohmann::ordered_json line = {
+      {"kind", "train"}, {"step", state_.step}, {"epoch", (state_.step - 1) / updates_per_epoch_}};
+  // A window of skipped steps alone has no mean.
+  const auto n = static_cast<double>(std::max<int64_t>(1, state_.window_steps));
+  Metrics means{{"loss", state_.window_steps > 0 ? state_.window_loss / n : NAN},
+                {"gradient_norm", state_.window_steps > 0 ? state_.window_gradient_norm / n : NAN},
+                {"lr", last_lr_}};
+  if (scaler_.enabled()) means["loss_scale"] = scaler_.scale();
+  Metrics terms;
+  for (const auto& [name, sum] : state_.window_terms) terms[name] = sum / n;
+  line.update(metrics_to_json(means));
+  line["terms"] = metrics_to_json(terms);
+  run_.metrics().append(line);
+  for (const auto& [name, value] : means) events_->scalar("train/" + name, value, state_.step);
+  for (const auto& [name, value] : terms) {
+    events_->scalar("train/terms/" + name, value, state_.step);
+  }
+  log_speed(progress);
+  shown_loss_ = means["loss"];
+  state_.window_steps = 0;
+  state_.window_loss = state_.window_gradient_norm = 0.0;
+  state_.window_terms.clear();
+}
+
+void Trainer::log_speed(Progress& progress) {
+  const double seconds = std::max(1e-9, state_.step_s - logged_step_s_);
+  const double items_per_s = static_cast<double>(state_.items - logged_items_) / seconds;
+  const double waiting = (state_.loader_wait_s - logged_wait_s_) / seconds;
+  const double left = seconds_between(start_, Clock::now()) /
+                      static_cast<double>(state_.step - first_step_) *
+                      static_cast<double>(total_steps_ - state_.step);
+  events_->scalar("speed/items_per_s", items_per_s, state_.step);
+  events_->scalar("speed/loader_wait_share", waiting, state_.step);
+  const auto metric = state_.last_metrics.find(options_.metric);
+  progress.note(format("loss {:.4g}{}, {:.1f} items/s, loader {:.1f} %, {} left",
+                       shown_loss_,
+                       metric == state_.last_metrics.end()
+                           ? std::string()
+                           : format(", {} {:.4g}", options_.metric, metric->second),
+                       items_per_s,
+                       100.0 * waiting,
+                       clock_text(left)));
+  logged_step_s_ = state_.step_s;
+  logged_wait_s_ = state_.loader_wait_s;
+  logged_items_ = state_.items;
+}
+
+bool Trainer::validation_due() const {
+  if (state_.step == 0 || state_.validated_step == state_.step) return false;
+  if (state_.step == total_steps_) return true;
+  return options_.validate_every > 0 &&
+         state_.step % (options_.validate_every * updates_per_epoch_) == 0;
+}
+
+void Trainer::validate(Progress& progress, const CancelToken& stop) {
+  Metrics metrics;
+  {
+    const AveragedScope averaged(averaged_.get());
+    const torch::NoGradGuard no_grad;
+    network_.eval();
+    metrics = task_.validate(progress, stop);
+    network_.train();
+    pictures_ = task_.pictures();
+  }
+  VOXLOOM_CHECK(metrics.contains(options_.metric),
+                ErrorCode::kInvalidArgument,
+                "--metric: must be one that validation gives ({}), got '{}'",
+                metrics_to_json(metrics).dump(),
+                options_.metric);
+  state_.validated_step = state_.step;
+  unsaved_ = true;
+  judge(metrics);
+  log_validation(metrics);
+  if (state_.best_step == state_.step) {
+    write_checkpoint();
+    run_.keep_last_as_best();
+  }
+  write_run_report();
+}
+
+/// Takes note of whether this validation is the best one.
+void Trainer::judge(const Metrics& metrics) {
+  const double value = metrics.at(options_.metric);
+  const bool better = std::isfinite(value) &&
+                      (state_.best_step == 0 ||
+                       (options_.metric_mode == MetricMode::kMax ? value > state_.best_value
+                                                                 : value < state_.best_value));
+  state_.last_metrics = metrics;
+  if (better) {
+    state_.best_step = state_.step;
+    state_.best_value = value;
+    state_.best_metrics = metrics;
+    state_.stale_validations = state_.plateau_stale = 0;
+    return;
+  }
+  ++state_.stale_validations;
+  if (options_.schedule == ScheduleKind::kPlateau &&
+      ++state_.plateau_stale >= options_.plateau_patience) {
+    ++state_.plateau_drops;
+    state_.plateau_stale = 0;
+  }
+}
+
+void Trainer::log_validation(const Metrics& metrics) {
+  run_.metrics().append({{"kind", "validation"},
+                         {"step", state_.step},
+                         {"epoch", (state_.step - 1) / updates_per_epoch_},
+                         {"metrics", metrics_to_json(metrics)}});
+  for (const auto& [name, value] : metrics) {
+    events_->scalar("validation/" + name, value, state_.step);
+  }
+  for (const Picture& picture : pictures_) events_->picture(picture, state_.step);
+  if (options_.histograms) write_weight_histograms(network_, *events_, state_.step);
+  const double step_s = std::max(1e-9, state_.step_s);
+  VOXLOOM_LOG_INFO("epoch {}/{}: loss {:.4g}, {} {:.4g}{}, {:.1f} items/s, loader {:.1f} %",
+                   (state_.step - 1) / updates_per_epoch_ + 1,
+                   options_.epochs,
+                   shown_loss_,
+                   options_.metric,
+                   metrics.at(options_.metric),
+                   state_.best_step == state_.step ? " (best)" : "",
+                   static_cast<double>(state_.items) / step_s,
+                   100.0 * state_.loader_wait_s / step_s);
+}
+
+bool Trainer::checkpoint_due() const {
+  if (!unsaved_) return false;
+  if (options_.checkpoint_every_steps > 0 && state_.step % options_.checkpoint_every_steps == 0) {
+    return true;
+  }
+  return options_.checkpoint_every_s > 0 &&
+         seconds_between(checkpoint_time_, Clock::now()) >= options_.checkpoint_every_s;
+}
+
+void Trainer::write_checkpoint() {
+  state_.loss_scale = scaler_.scale();
+  state_.loss_scale_good_steps = scaler_.good_steps();
+  state_.averaged_updates = averaged_ != nullptr ? averaged_->updates() : 0;
+  state_.elapsed_s = elapsed_s();
+  state_.metrics_bytes = run_.metrics().sync();
+  std::vector<std::pair<std::string, NamedTensors>> sections{{"network", named_tensors(network_)},
+                                                             {"optimiser", optimiser_.state()}};
+  if (averaged_ != nullptr) sections.emplace_back("ema", averaged_->averages());
+  try {
+    save_checkpoint(run_.last_checkpoint(), state_.to_json(), sections);
+  } catch (const Error& e) {
+    throw Error(e.code(), format("{}; {}", e.what(), last_good_checkpoint()));
+  }
+  checkpoint_step_ = state_.step;
+  checkpoint_time_ = Clock::now();
+  unsaved_ = false;
+}
+
+std::optional<EndReason> Trainer::ended() const {
+  if (state_.step >= total_steps_) return EndReason::kAllSteps;
+  if (options_.patience > 0 && state_.stale_validations >= options_.patience) {
+    return EndReason::kNoBetterMetric;
+  }
+  return std::nullopt;
+}
+
+FitResult Trainer::finish(EndReason reason) {
+  if (reason != EndReason::kCancelled) {
+    load_best_weights();
+    task_.write_model(run_.model(), state_.best_metrics);
+    if (!pictures_.empty() || !std::filesystem::exists(run_.report())) write_run_report();
+  }
+  return {reason, state_.step, state_.best_step, state_.best_metrics};
+}
+
+/// Puts the weights of the best validation into the network, for inference.
+void Trainer::load_best_weights() {
+  network_.eval();
+  // Without a finite metric there is no best one: the last weights stand.
+  if (state_.best_step == 0) {
+    if (averaged_ != nullptr) averaged_->swap();
+    return;
+  }
+  const CheckpointFile file(run_.best_checkpoint());
+  file.copy_to(averaged_ != nullptr ? "ema" : "network", named_tensors(network_));
+}
+
+void Trainer::write_run_report() {
+  state_.elapsed_s = elapsed_s();
+  write_report(run_, options_, state_, total_steps_, pictures_);
+}
+
+int64_t Trainer::first_batch() const {
+  return state_.step % updates_per_epoch_ * options_.accumulation;
+}
+
+double Trainer::learning_rate() const {
+  return options_.lr * schedule_factor(options_, state_.step, total_steps_, state_.plateau_drops);
+}
+
+double Trainer::elapsed_s() const {
+  return elapsed_before_s_ + seconds_between(start_, Clock::now());
+}
+
+std::string Trainer::last_good_checkpoint() const {
+  if (checkpoint_step_ < 0) return "there is no checkpoint yet";
+  return format("the checkpoint of step {} in '{}' is intact",
+                checkpoint_step_,
+                run_.last_checkpoint().string());
+}
+
+}  // namespace voxloom::train

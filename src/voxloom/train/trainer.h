@@ -1,0 +1,123 @@
+#pragma once
+
+#include <chrono>
+#include <cmath>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "voxloom/core/cancel.h"
+#include "voxloom/core/progress.h"
+#include "voxloom/train/averaged_weights.h"
+#include "voxloom/train/event_writer.h"
+#include "voxloom/train/grad_scaler.h"
+#include "voxloom/train/optimiser.h"
+#include "voxloom/train/run.h"
+#include "voxloom/train/task.h"
+#include "voxloom/train/trainer_options.h"
+#include "voxloom/train/training_state.h"
+
+namespace voxloom::train {
+
+/// Why a run ended.
+enum class EndReason { kAllSteps, kNoBetterMetric, kCancelled };
+
+struct FitResult {
+  EndReason reason = EndReason::kAllSteps;
+  int64_t steps = 0;      ///< Updates done.
+  int64_t best_step = 0;  ///< 0: no validation took place.
+  Metrics best_metrics;
+};
+
+/// Trains a task's network into a run folder.
+///
+///     Run run = resume ? Run::resume(folder, info) : Run::create(folder, info, overwrite);
+///     const FitResult result = Trainer(task, run, options).fit(progress, stop);
+///
+/// A run folder that has a checkpoint is taken up there, and gives the same parameters and the
+/// same metrics.jsonl bit for bit as a run that was never stopped, at the same thread count. Global
+/// random numbers (dropout) are seeded anew for every batch from the seed, epoch and batch.
+///
+/// Validation runs in float32, in eval mode, without gradients.
+class Trainer {
+ public:
+  Trainer(Task& task, Run& run, const TrainerOptions& options);
+  ~Trainer();
+  Trainer(const Trainer&) = delete;
+  Trainer& operator=(const Trainer&) = delete;
+
+  /// Trains to the end, or until `stop` is set: then a checkpoint is written and no model. At the
+  /// end the network holds the best weights (averaged ones when there are any), and model/ and
+  /// report.html are there.
+  ///
+  /// Throws kDataCorrupt naming the batch when a loss or gradient is not finite (checkpoints stay
+  /// as they are), kInvalidArgument when validation lacks the watched metric, kUnavailable when
+  /// the disk is full; and what the task throws.
+  FitResult fit(Progress& progress, const CancelToken& stop);
+
+ private:
+  using Clock = std::chrono::steady_clock;
+
+  void prepare();
+  void restore();
+
+  void train_step(Progress& progress);
+  bool run_batches(int64_t count);
+  bool finish_gradients();
+  void update_parameters();
+  void begin_epoch_if_due(Progress& progress);
+
+  void log_step(Progress& progress);
+  void log_speed(Progress& progress);
+
+  [[nodiscard]] bool validation_due() const;
+  void validate(Progress& progress, const CancelToken& stop);
+  void judge(const Metrics& metrics);
+  void log_validation(const Metrics& metrics);
+
+  [[nodiscard]] bool checkpoint_due() const;
+  void write_checkpoint();
+
+  [[nodiscard]] std::optional<EndReason> ended() const;
+  FitResult finish(EndReason reason);
+  void load_best_weights();
+  void write_run_report();
+
+  [[nodiscard]] int64_t epoch() const { return state_.step / updates_per_epoch_; }
+  [[nodiscard]] int64_t first_batch() const;
+  [[nodiscard]] double learning_rate() const;
+  [[nodiscard]] double elapsed_s() const;
+  [[nodiscard]] std::string last_good_checkpoint() const;
+
+  Task& task_;
+  Run& run_;
+  TrainerOptions options_;
+  torch::nn::Module& network_;
+
+  Optimiser optimiser_;
+  GradScaler scaler_;
+  std::unique_ptr<AveragedWeights> averaged_;  ///< Null: not asked for.
+  std::unique_ptr<EventWriter> events_;
+  TrainingState state_;
+  std::vector<Picture> pictures_;  ///< Of the last validation.
+
+  int64_t batches_per_epoch_ = 0, updates_per_epoch_ = 0, total_steps_ = 0;
+  int64_t begun_epoch_ = -1;       ///< The epoch that the task was told of.
+  int64_t checkpoint_step_ = -1;   ///< Of the last checkpoint on disk; -1: none.
+  bool unsaved_ = false;           ///< The state is newer than the checkpoint.
+  std::string batches_;            ///< Of the present step, for messages.
+  Metrics terms_;                  ///< Of the present step.
+  double last_loss_ = 0.0;         ///< Of the present step.
+  double last_lr_ = 0.0;           ///< Of the last update.
+  double gradient_norm_ = 0.0;     ///< Of the present step, before clipping.
+  double shown_loss_ = NAN;        ///< Of the last line.
+  double elapsed_before_s_ = 0.0;  ///< In earlier processes.
+  int64_t first_step_ = 0;         ///< Of this process.
+  Clock::time_point start_, checkpoint_time_;
+  double logged_step_s_ = 0.0, logged_wait_s_ = 0.0;  ///< At the last speed line.
+  int64_t logged_items_ = 0;
+};
+
+}  // namespace voxloom::train
