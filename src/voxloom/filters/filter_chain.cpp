@@ -5,6 +5,7 @@
 #include <functional>
 
 #include "voxloom/core/error.h"
+#include "voxloom/filters/clahe.h"
 #include "voxloom/filters/frangi.h"
 #include "voxloom/filters/gamma.h"
 #include "voxloom/filters/noise_model.h"
@@ -56,7 +57,6 @@ struct MakeStep {
   std::string name;
 
   RunningStep operator()(const infer::ClaheOptions& o) const {
-    need_opencv(name);
     return {name, [o](Stream& s) { clahe(s.view(), o, s.frame.pixels); }};
   }
   RunningStep operator()(const infer::NonLocalMeansOptions& o) const {

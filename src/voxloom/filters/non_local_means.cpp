@@ -8,6 +8,10 @@
 
 namespace voxloom::filters {
 
+bool has_opencv() {
+  return true;
+}
+
 void non_local_means(const FrameView& view,
                      const infer::NonLocalMeansOptions& options,
                      const NoiseModel& noise,

@@ -15,10 +15,6 @@ bool has_opencv() {
   return false;
 }
 
-void clahe(const FrameView&, const infer::ClaheOptions&, std::span<float>) {
-  absent("clahe");
-}
-
 void non_local_means(const FrameView&,
                      const infer::NonLocalMeansOptions&,
                      const NoiseModel&,

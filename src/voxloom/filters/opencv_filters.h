@@ -14,10 +14,6 @@ namespace voxloom::filters {
 /// Whether this build has OpenCV.
 [[nodiscard]] bool has_opencv();
 
-/// Contrast-limited adaptive histogram equalisation by cv::CLAHE on grey levels of 8 or 16 bits
-/// (values are clipped to [0, 1] and rounded). out may be the view's own pixels.
-void clahe(const FrameView& view, const infer::ClaheOptions& options, std::span<float> out);
-
 /// Non-local means by cv::fastNlMeansDenoising between the Anscombe transform (photons n = mean /
 /// gain of the noise model; read noise joins as in the generalised transform) and its unbiased
 /// inverse. The strength is in standard deviations of the noise, which the transform makes equal

@@ -1,6 +1,7 @@
 #include "voxloom/filters/template_match.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <vector>
 
@@ -73,10 +74,18 @@ VOXLOOM_FOR_EACH_ISA void correlate(const float* values,
   }
 }
 
-/// Offset of the top of the parabola through (-1, left), (0, middle), (1, right).
-double parabola_top(double left, double middle, double right) {
-  const double bend = left - 2.0 * middle + right;
-  return bend < -1e-12 ? std::clamp(0.5 * (left - right) / bend, -0.5, 0.5) : 0.0;
+/// Offset of the top of the quadratic surface through the best score and its 4 neighbours, bent by
+/// the corners: parabolas along each axis alone are wrong on a ridge that runs diagonally. A least
+/// squares fit would miss the best score itself, and an image would not match itself in place.
+/// 0 where the surface has no top.
+std::array<double, 2> surface_top(const std::array<double, 9>& s) {
+  const double fx = (s[5] - s[3]) / 2.0, fy = (s[7] - s[1]) / 2.0;
+  const double fxx = s[5] + s[3] - 2.0 * s[4], fyy = s[7] + s[1] - 2.0 * s[4];
+  const double fxy = (s[0] + s[8] - s[2] - s[6]) / 4.0;
+  const double det = fxx * fyy - fxy * fxy;
+  if (fxx >= 0.0 || det <= 1e-12) return {0.0, 0.0};
+  return {std::clamp((fxy * fy - fyy * fx) / det, -1.0, 1.0),
+          std::clamp((fxy * fx - fxx * fy) / det, -1.0, 1.0)};
 }
 
 }  // namespace
@@ -130,15 +139,16 @@ Match match_template(const MatchImage& from,
   best.dx = static_cast<double>(guess_x + best_u - search);
   best.dy = static_cast<double>(guess_y + best_v - search);
   if (precision == Precision::kPixel) return best;
-  const auto at = [&](int64_t u, int64_t v) { return scores[static_cast<size_t>(v * span + u)]; };
-  if (best_u > 0 && best_u + 1 < span) {
-    const double l = at(best_u - 1, best_v), r = at(best_u + 1, best_v);
-    if (l > -1.5 && r > -1.5) best.dx += parabola_top(l, best.ncc, r);
+  if (best_u == 0 || best_v == 0 || best_u + 1 == span || best_v + 1 == span) return best;
+  std::array<double, 9> around{};
+  for (int64_t k = 0; k < 9; ++k) {
+    around[static_cast<size_t>(k)] =
+        scores[static_cast<size_t>((best_v + k / 3 - 1) * span + best_u + k % 3 - 1)];
+    if (around[static_cast<size_t>(k)] < -1.5) return best;  // That square leaves the image.
   }
-  if (best_v > 0 && best_v + 1 < span) {
-    const double u = at(best_u, best_v - 1), d = at(best_u, best_v + 1);
-    if (u > -1.5 && d > -1.5) best.dy += parabola_top(u, best.ncc, d);
-  }
+  const auto [dx, dy] = surface_top(around);
+  best.dx += dx;
+  best.dy += dy;
   return best;
 }
 

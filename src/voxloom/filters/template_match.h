@@ -19,7 +19,8 @@ struct MatchImage {
 
 /// The offset within `search` px of (guess_x, guess_y) at which the square of side 2 half + 1
 /// around (x, y) of `from` correlates best with `in`. The square at (x, y) must lie inside; offsets
-/// that leave `in` are skipped. sub_pixel: parabolas through the best value and its neighbours.
+/// that leave `in` are skipped. kSubPixel: the top of a quadratic surface through
+/// the best value and its 8 neighbours.
 enum class Precision { kPixel, kSubPixel };
 [[nodiscard]] Match match_template(const MatchImage& from,
                                    const MatchImage& in,

@@ -91,7 +91,7 @@ class Parameters {
 
 FilterStep parse_clahe(Parameters& p) {
   ClaheOptions o;
-  if (p.more()) o.clip = p.number("the clip limit", 0.1, 100);
+  if (p.more()) o.clip_limit = p.number("the clip limit", 0, 100);
   if (p.more()) {
     const std::string_view tiles = p.word();
     const auto sides = split(tiles, 'x');
@@ -106,13 +106,6 @@ FilterStep parse_clahe(Parameters& p) {
                   tiles);
     o.tiles_x = x.whole("the tile count", 1, 64);
     o.tiles_y = y.whole("the tile count", 1, 64);
-  }
-  if (p.more()) {
-    o.bits = p.whole("the bits", 8, 16);
-    VOXLOOM_CHECK(o.bits == 8 || o.bits == 16,
-                  ErrorCode::kInvalidArgument,
-                  "filter 'clahe': the bits must be 8 or 16, got {}",
-                  o.bits);
   }
   return o;
 }
@@ -213,7 +206,7 @@ std::string names() {
 
 struct ParameterText {
   std::string operator()(const ClaheOptions& o) const {
-    return format("{},{}x{}", o.clip, o.tiles_x, o.tiles_y) + (o.bits == 8 ? "" : ",16");
+    return format("{},{}x{}", o.clip_limit, o.tiles_x, o.tiles_y);
   }
   std::string operator()(const NonLocalMeansOptions& o) const {
     return format("{},{},{}", o.strength, o.patch, o.search);

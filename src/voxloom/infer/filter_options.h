@@ -12,9 +12,8 @@ namespace voxloom::infer {
 
 /// Contrast-limited adaptive histogram equalisation (Zuiderveld, Graphics Gems IV, 1994).
 struct ClaheOptions {
-  double clip = 2.0;  ///< Limit of a histogram bin, as a multiple of a flat histogram's.
+  double clip_limit = 2.0;  ///< Times the mean count of a histogram's bin; 0: no limit.
   int64_t tiles_x = 8, tiles_y = 8;
-  int64_t bits = 8;  ///< Grey levels of the histograms: 8 or 16 bits.
   bool operator==(const ClaheOptions&) const = default;
 };
 
