@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "voxloom/core/error.h"
+#include "voxloom/core/parallel.h"
 
 namespace voxloom::filters {
 namespace {
@@ -17,8 +18,11 @@ struct Grid {
   int64_t width, height, tiles_x, tiles_y, tile_width, tile_height;
 };
 
+/// To the nearest whole number, halves to even, by pushing the fraction out of the mantissa.
 uint8_t rounded(float v) {
-  return static_cast<uint8_t>(std::clamp(std::nearbyint(v), 0.0F, 255.0F));
+  constexpr float kRound = 12582912.0F;  // 1.5 * 2^23
+  const float clamped = std::min(std::max(v, 0.0F), 255.0F);
+  return static_cast<uint8_t>((clamped + kRound) - kRound);
 }
 
 /// Index continued by reflection about the last pixel (a b c | b a).
@@ -113,16 +117,17 @@ void clahe(std::span<uint8_t> image, int64_t width, int64_t height, const ClaheO
   const bool even = over_x == 0 && over_y == 0;
   g.tile_width = even ? width / g.tiles_x : (width + g.tiles_x - over_x) / g.tiles_x;
   g.tile_height = even ? height / g.tiles_y : (height + g.tiles_y - over_y) / g.tiles_y;
-  std::vector<Table> tables;
-  for (int64_t ty = 0; ty < g.tiles_y; ++ty) {
-    for (int64_t tx = 0; tx < g.tiles_x; ++tx) {
-      tables.push_back(tile_table(image, g, tx, ty, options.clip_limit));
+  std::vector<Table> tables(static_cast<size_t>(g.tiles_x * g.tiles_y));
+  parallel_for(0, g.tiles_x * g.tiles_y, 8, [&](int64_t first, int64_t last) {
+    for (int64_t tile = first; tile < last; ++tile) {
+      tables[static_cast<size_t>(tile)] =
+          tile_table(image, g, tile % g.tiles_x, tile / g.tiles_x, options.clip_limit);
     }
-  }
+  });
   const auto across = blends(width, g.tile_width, g.tiles_x);
   const auto down = blends(height, g.tile_height, g.tiles_y);
   const auto stride = static_cast<size_t>(g.tiles_x);
-  for (size_t y = 0; y < down.size(); ++y) {
+  const auto blend_row = [&](size_t y) {
     const Blend& v = down[y];
     const Table* top = &tables[v.first * stride];
     const Table* bottom = &tables[v.second * stride];
@@ -136,7 +141,10 @@ void clahe(std::span<uint8_t> image, int64_t width, int64_t height, const ClaheO
                       static_cast<float>(bottom[u.second][pixel]) * u.weight;
       pixel = rounded(a * v1 + b * v.weight);
     }
-  }
+  };
+  parallel_for(0, height, 64, [&](int64_t first, int64_t last) {
+    for (int64_t y = first; y < last; ++y) blend_row(static_cast<size_t>(y));
+  });
 }
 
 }  // namespace voxloom::filters
