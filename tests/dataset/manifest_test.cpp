@@ -112,6 +112,7 @@ TEST(ManifestTest, ErrorsNameTheLineAndTheField) {
       {"}",
        ",\"mask\":\"m.png\",\"classes\":{\"0\":\"bone\"}}",
        "class: must be one of background"},
+      {"}", ",\"classes\":{}}", "'classes' and 'sha256_mask' must come with a 'mask'"},
       {"}", ",\"classes\":[[[[[[1]]]]]]}", "nested"},
       {"\"id\":\"a\"", "\"id\":\"first\"", "'id': must be unique, got 'first' again"},
   };

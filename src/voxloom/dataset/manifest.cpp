@@ -152,6 +152,9 @@ Sample parse_sample(std::string_view line, const fs::path& folder) {
                 out.pixel_mm);
   out.bright_object = fields.flag("bright_object");
   const ordered_json classes = fields.take("classes", !mask.empty());
+  VOXLOOM_CHECK(!mask.empty() || (classes.is_null() && out.sha256_mask.empty()),
+                ErrorCode::kDataCorrupt,
+                "'classes' and 'sha256_mask' must come with a 'mask'");
   out.classes = classes.is_null() ? empty_class_map() : class_map_from_json(classes);
   fields.end();
   return out;
