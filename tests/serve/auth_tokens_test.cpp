@@ -119,7 +119,7 @@ TEST(UsersTest, BrokenFilesSayWhatIsWrong) {
       R"({"name":"a","stamp":"0123456789abcdef","roles":["user"],)" + hash + "}";
   EXPECT_NO_THROW((void)parse_users(file(good), "f"));
   const std::pair<std::string, std::string> cases[] = {
-      {"", "must be a JSON object"},
+      {"", "must be valid JSON"},
       {"[]", "must be a JSON object"},
       {R"({"users":[]})", "'voxloom_users' must be 1"},
       {R"({"voxloom_users":2,"users":[]})", "'voxloom_users' must be 1"},

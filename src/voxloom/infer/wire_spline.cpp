@@ -82,10 +82,10 @@ WireSpline WireSpline::fit(std::span<const Point2> points, double knot_px, doubl
   const double step = length / static_cast<double>(pieces);
 
   WireSpline spline;
-  spline.knots_.assign(kDegree, 0.0);
-  for (size_t i = 0; i <= pieces; ++i) spline.knots_.push_back(step * static_cast<double>(i));
-  spline.knots_.back() = length;
-  spline.knots_.insert(spline.knots_.end(), kDegree, length);
+  // Evenly spaced beyond both ends too: then a straight line has no second differences.
+  for (size_t i = 0; i < count + kBand; ++i) {
+    spline.knots_.push_back(step * (static_cast<double>(i) - kDegree));
+  }
 
   std::vector<std::array<double, kBand>> band(count, std::array<double, kBand>{});
   spline.coefficients_.assign(count, Point2{});
@@ -118,7 +118,7 @@ WireSpline WireSpline::fit(std::span<const Point2> points, double knot_px, doubl
 
 Point2 WireSpline::evaluate(double u, int derivative) const {
   const size_t count = coefficients_.size();
-  u = std::clamp(u, 0.0, knots_.back());
+  u = std::clamp(u, 0.0, length_parameter());
   const size_t span = span_of(knots_, count, u);
   // De Boor's scheme, differences first for derivatives.
   std::array<Point2, kBand> d{};
@@ -159,20 +159,20 @@ Point2 WireSpline::second_derivative(double u) const {
 }
 
 std::vector<Point2> WireSpline::sample(double step_px) const {
-  const auto steps = static_cast<int64_t>(std::max(1.0, std::round(knots_.back() / step_px)));
+  const auto steps = static_cast<int64_t>(std::max(1.0, std::round(length_parameter() / step_px)));
   std::vector<Point2> points;
   points.reserve(static_cast<size_t>(steps) + 1);
   for (int64_t i = 0; i <= steps; ++i) {
-    points.push_back(at(knots_.back() * static_cast<double>(i) / static_cast<double>(steps)));
+    points.push_back(at(length_parameter() * static_cast<double>(i) / static_cast<double>(steps)));
   }
   return points;
 }
 
 double WireSpline::min_curvature_radius() const {
   double highest = 0.0;
-  const auto steps = static_cast<int64_t>(std::max(4.0, std::round(knots_.back() / 2.0)));
+  const auto steps = static_cast<int64_t>(std::max(4.0, std::round(length_parameter() / 2.0)));
   for (int64_t i = 0; i <= steps; ++i) {
-    const double u = knots_.back() * static_cast<double>(i) / static_cast<double>(steps);
+    const double u = length_parameter() * static_cast<double>(i) / static_cast<double>(steps);
     const auto v = derivative(u), a = second_derivative(u);
     const double speed = std::hypot(v[0], v[1]);
     if (speed < 1e-9) continue;

@@ -10,7 +10,7 @@ namespace voxloom::infer {
 /// A cubic B-spline curve over the chord length of the points that it was fitted to, in px.
 class WireSpline {
  public:
-  /// Least squares with uniform knots about `knot_px` apart and clamped ends, plus `smoothing`
+  /// Least squares with uniform knots about `knot_px` apart, plus `smoothing`
   /// times the squared second differences of the coefficients (P-splines, Eilers and Marx 1996): a
   /// banded system, solved by Cholesky's method. The default takes a twentieth off the error that
   /// 0.5 px of noise leaves and bends a tip of 12 px radius by less than 0.1 px. Fewer than 4
@@ -19,7 +19,7 @@ class WireSpline {
                         double knot_px = 20.0,
                         double smoothing = 0.03);
 
-  [[nodiscard]] double length_parameter() const { return knots_.back(); }
+  [[nodiscard]] double length_parameter() const { return knots_[coefficients_.size()]; }
   [[nodiscard]] Point2 at(double u) const;
   [[nodiscard]] Point2 derivative(double u) const;
   [[nodiscard]] Point2 second_derivative(double u) const;
@@ -34,7 +34,8 @@ class WireSpline {
  private:
   [[nodiscard]] Point2 evaluate(double u, int derivative) const;
 
-  std::vector<double> knots_;  ///< coefficients + 4, clamped.
+  std::vector<double>
+      knots_;  ///< coefficients + 4, evenly spaced; the curve runs over [knots[3], knots[n]].
   std::vector<Point2> coefficients_;
 };
 

@@ -1,5 +1,6 @@
 #include "voxloom/infer_ml/feature_pool.h"
 
+#include <optional>
 #include <utility>
 
 namespace voxloom::infer_ml {
@@ -22,15 +23,16 @@ ImageFeatures::~ImageFeatures() {
 
 FeatureMaps ImageFeatures::get(int64_t z, const std::function<FeatureMaps()>& make) {
   const SliceKey key{set_, z};
-  const auto present = [&] {
+  // Some networks have no fine levels, so an undefined map does not say that nothing was made.
+  const auto present = [&]() -> std::optional<FeatureMaps> {
     const std::lock_guard lock(pool_->mutex_);
-    return pool_->store_.contains(key) ? pool_->store_.get(key) : FeatureMaps{};
+    if (!pool_->store_.contains(key)) return std::nullopt;
+    return pool_->store_.get(key);
   };
-  const auto is_made = [](const FeatureMaps& maps) { return maps[0].defined(); };
-  if (auto maps = present(); is_made(maps)) return maps;
+  if (const auto maps = present()) return *maps;
   const std::lock_guard one_maker(pool_->making_);
   // Another thread may have made it while this one waited.
-  if (auto maps = present(); is_made(maps)) return maps;
+  if (const auto maps = present()) return *maps;
   const FeatureMaps made = make();
   const std::lock_guard lock(pool_->mutex_);
   pool_->store_.put(key, made);

@@ -29,4 +29,4 @@ voxloom serve user remove anna --users u.json
 expect 1 "user 'anna' is not in the file" voxloom serve user remove anna --users u.json
 expect 1 "does not exist" voxloom serve user list --users none.json
 echo '{' >bad.json
-expect 1 "users file 'bad.json': must be a JSON object" voxloom serve user list --users bad.json
+expect 1 "users file 'bad.json': must be valid JSON" voxloom serve user list --users bad.json

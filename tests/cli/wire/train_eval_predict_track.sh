@@ -48,4 +48,4 @@ head -c 1000 /dev/zero >cut.raw
 expect 1 'frame 0 must have 4096 bytes' voxloom wire track - --raw 64x64 --model whole/model <cut.raw
 expect 1 'need a size' voxloom wire track - --model whole/model <cut.raw
 expect 1 'no such file' voxloom wire track nowhere.mp4 --model whole/model
-expect 1 'must be for the task segment\|must be for the task wire\|there is no' voxloom wire track x.mp4 --model nothing
+expect 1 "model 'nothing': is no package" voxloom wire track x.mp4 --model nothing
