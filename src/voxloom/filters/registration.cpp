@@ -17,6 +17,43 @@ struct Place {
   float gradient = 0.0F;
 };
 
+/// Binomial [1 4 6 4 1] / 16 along both axes; borders are repeated.
+VOXLOOM_FOR_EACH_ISA void smooth_rows(
+    const float* image, int64_t width, int64_t height, int64_t first, int64_t last, float* out) {
+  std::vector<float> padded(static_cast<size_t>(width + 4));
+  for (int64_t y = first; y < last; ++y) {
+    const float* rows[5];
+    for (int64_t k = 0; k < 5; ++k) {
+      rows[k] = image + std::clamp<int64_t>(y + k - 2, 0, height - 1) * width;
+    }
+    float* middle = padded.data() + 2;
+    for (int64_t x = 0; x < width; ++x) {
+      middle[x] = (rows[0][x] + rows[4][x] + 4.0F * (rows[1][x] + rows[3][x]) + 6.0F * rows[2][x]) *
+                  (1.0F / 16);
+    }
+    padded[0] = padded[1] = middle[0];
+    middle[width] = middle[width + 1] = middle[width - 1];
+    const float* p = padded.data();
+    float* to = out + y * width;
+    for (int64_t x = 0; x < width; ++x) {
+      to[x] = (p[x] + p[x + 4] + 4.0F * (p[x + 1] + p[x + 3]) + 6.0F * p[x + 2]) * (1.0F / 16);
+    }
+  }
+}
+
+VOXLOOM_FOR_EACH_ISA void halve_rows(
+    const float* image, int64_t width, int64_t first, int64_t last, float* out) {
+  const int64_t w = width / 2;
+  for (int64_t y = first; y < last; ++y) {
+    const float* a = image + 2 * y * width;
+    const float* b = a + width;
+    float* to = out + y * w;
+    for (int64_t x = 0; x < w; ++x) {
+      to[x] = 0.25F * (a[2 * x] + a[2 * x + 1] + b[2 * x] + b[2 * x + 1]);
+    }
+  }
+}
+
 /// Squared gradient of a half-size image; 0 on its border.
 std::vector<float> gradient_of(const std::vector<float>& image, int64_t w, int64_t h) {
   std::vector<float> g(image.size(), 0.0F);
@@ -82,8 +119,8 @@ ControlPoint match_place(const FramePyramid& background,
   if (coarse.ncc <= -1.0) return {};
   const int64_t x = std::clamp<int64_t>(2 * place.x, half, w - 1 - half);
   const int64_t y = std::clamp<int64_t>(2 * place.y, half, h - 1 - half);
-  const Match fine = match_template({live.full.data(), w, h},
-                                    {background.full.data(), w, h},
+  const Match fine = match_template({live.smooth.data(), w, h},
+                                    {background.smooth.data(), w, h},
                                     x,
                                     y,
                                     half,
@@ -218,20 +255,16 @@ void FramePyramid::assign(std::span<const float> image, int64_t w, int64_t h) {
   width = w;
   height = h;
   full.assign(image.begin(), image.end());
-  halve();
+  update();
 }
 
-void FramePyramid::halve() {
-  const int64_t w = width, h = height;
-  half.resize(static_cast<size_t>((w / 2) * (h / 2)));
-  for (int64_t y = 0; y < h / 2; ++y) {
-    const float* a = full.data() + 2 * y * w;
-    const float* b = a + w;
-    float* to = half.data() + y * (w / 2);
-    for (int64_t x = 0; x < w / 2; ++x) {
-      to[x] = 0.25F * (a[2 * x] + a[2 * x + 1] + b[2 * x] + b[2 * x + 1]);
-    }
-  }
+void FramePyramid::update() {
+  smooth.resize(full.size());
+  half.resize(static_cast<size_t>((width / 2) * (height / 2)));
+  parallel_for(0, height / 2 + height % 2, 32, [&](int64_t first, int64_t last) {
+    smooth_rows(full.data(), width, height, 2 * first, std::min(2 * last, height), smooth.data());
+    halve_rows(smooth.data(), width, first, std::min(last, height / 2), half.data());
+  });
 }
 
 MotionField find_motion(const FramePyramid& background,

@@ -174,7 +174,7 @@ void Subtraction::running(const FrameView& view, std::span<float> out) {
            last,
            full.data());
   });
-  background_.halve();
+  background_.update();
 }
 
 void Subtraction::phase(const FrameView& view, double time_s, std::span<float> out) {
