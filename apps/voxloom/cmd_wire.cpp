@@ -66,12 +66,11 @@ int run_eval(EvalArgs& args, Context& context) {
   context.result = infer::ml_api().wire_eval(args.options, *context.progress, context.stop);
   for (const auto& [name, values] : context.result["metrics"].items()) {
     if (!values["mean"].is_number()) continue;
-    *context.out << format("{:<24} {:.4f}", name, values["mean"].get<double>());
-    if (values["ci95"][0].is_number()) {
-      *context.out << format(
-          "  [{:.4f}, {:.4f}]", values["ci95"][0].get<double>(), values["ci95"][1].get<double>());
-    }
-    *context.out << "\n";
+    *context.out << format("{:<24} {:.4f}  [{:.4f}, {:.4f}]\n",
+                           name,
+                           values["mean"].get<double>(),
+                           values["ci95"][0].get<double>(),
+                           values["ci95"][1].get<double>());
   }
   *context.out << context.result["report"].get<std::string>() << "\n";
   return 0;

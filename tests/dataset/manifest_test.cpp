@@ -112,7 +112,8 @@ TEST(ManifestTest, ErrorsNameTheLineAndTheField) {
       {"}",
        ",\"mask\":\"m.png\",\"classes\":{\"0\":\"bone\"}}",
        "class: must be one of background"},
-      {"}", ",\"classes\":[[[[[[1]]]]]]}", "must be a JSON object"},
+      {"}", ",\"classes\":{}}", "'classes' and 'sha256_mask' must come with a 'mask'"},
+      {"}", ",\"classes\":[[[[[[1]]]]]]}", "nested"},
       {"\"id\":\"a\"", "\"id\":\"first\"", "'id': must be unique, got 'first' again"},
   };
   std::string first = good;
@@ -129,7 +130,7 @@ TEST(ManifestTest, ErrorsNameTheLineAndTheField) {
       error_of([&] { static_cast<void>(parse_manifest(with_header(first, 2), "/d", "m")); }),
       HasSubstr("must hold 2 samples, got 1"));
   EXPECT_THAT(error_of([&] { static_cast<void>(parse_manifest("", "/d", "m")); }),
-              HasSubstr("must be a JSON object"));
+              HasSubstr("manifest 'm' line 1: must be valid JSON"));
 }
 
 TEST(ClassMapTest, RangesComeBack) {

@@ -38,12 +38,19 @@ std::shared_ptr<models::wire::WireNetwork> shaken(const Case& c) {
     (void)network->forward_train(torch::randn({2, network->in_channels(), side, side}, generator));
   }
   network->eval();
+  // First logits lie close together and some networks' far apart: two apart, as if trained.
+  const at::Tensor image = torch::randn({1, network->in_channels(), side, side}, generator);
+  const double spread = network->forward(image).std().item<double>();
+  for (auto& parameter : network->named_parameters()) {
+    if (parameter.key() == "head.weight") parameter.value().mul_(2.0 / spread);
+  }
   return network;
 }
 
 std::vector<std::pair<std::string, at::Tensor>> run_openvino(const Case& c,
                                                              const weights::StateDict& state,
-                                                             const at::Tensor& image) {
+                                                             const at::Tensor& image,
+                                                             Precision precision) {
   OpenvinoNetwork network({.name = "wire",
                            .key = c.name,
                            .outputs = {kWireLogits, kWireProbability},
@@ -56,7 +63,7 @@ std::vector<std::pair<std::string, at::Tensor>> run_openvino(const Case& c,
                                      {.height = image.size(2), .width = image.size(3)});
                                },
                            .folder = {}},
-                          Precision::kF32,
+                          precision,
                           2,
                           FileCache(std::filesystem::path()));
   return network.run({{kWireInput, image}});
@@ -72,12 +79,32 @@ TEST_P(WireOnnxTest, EqualsLibtorch) {
   const at::Tensor image = torch::randn({1, network->in_channels(), side, 2 * side},
                                         at::make_generator<at::CPUGeneratorImpl>(9));
   const at::Tensor expected = network->forward(image);
-  const auto outputs = run_openvino(GetParam(), tensor::state_dict(*network), image);
+  const auto outputs =
+      run_openvino(GetParam(), tensor::state_dict(*network), image, Precision::kF32);
   ASSERT_EQ(outputs.size(), 2U);
   const double scale = std::max(1.0, expected.abs().max().item<double>());
   EXPECT_GT(expected.std().item<double>(), 1e-3);  // a constant would be no test
   EXPECT_LT((outputs[0].second - expected).abs().max().item<double>(), 1e-4 * scale);
   EXPECT_LT((outputs[1].second - expected.sigmoid()).abs().max().item<double>(), 1e-4);
+}
+
+// Compiling a grouped 1 x K convolution in bf16 never ended once: every network is compiled here,
+// whether it should run in bf16 or not.
+TEST_P(WireOnnxTest, Bf16StaysNearF32) {
+  if (!has_openvino() || !has_fast_bf16()) GTEST_SKIP() << "needs OpenVINO and bf16 in hardware";
+  const torch::NoGradGuard no_grad;
+  const auto network = shaken(GetParam());
+  const int64_t side = std::max<int64_t>(64, network->size_multiple());
+  const at::Tensor image = torch::randn({1, network->in_channels(), side, side},
+                                        at::make_generator<at::CPUGeneratorImpl>(9));
+  const at::Tensor expected = network->forward(image);
+  const auto outputs =
+      run_openvino(GetParam(), tensor::state_dict(*network), image, Precision::kBf16);
+  const at::Tensor error = outputs[0].second - expected;
+  const double relative = (error.norm() / (expected - expected.mean()).norm()).item<double>();
+  RecordProperty("relative_error", std::to_string(relative));
+  EXPECT_TRUE(outputs[0].second.isfinite().all().item<bool>());
+  if (wire_takes_bf16(GetParam().architecture)) EXPECT_LT(relative, 0.1);
 }
 
 std::vector<Case> cases() {

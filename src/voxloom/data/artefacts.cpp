@@ -203,26 +203,24 @@ void add_text(Plane& plane, Rng& rng) {
   }
 }
 
-void add_collimator(Plane& plane, Rng& rng) {
+void add_collimator(Example& example, Rng& rng) {
+  Plane& plane = example.image;
   const auto level = static_cast<float>(rng.uniform(0.0, 0.03));
   const auto w = static_cast<double>(plane.width), h = static_cast<double>(plane.height);
-  if (rng.uniform() < 0.5) {
-    const double left = rng.uniform(0.0, 0.15) * w, right = w - rng.uniform(0.0, 0.15) * w;
-    const double top = rng.uniform(0.0, 0.15) * h, bottom = h - rng.uniform(0.0, 0.15) * h;
-    for (int64_t y = 0; y < plane.height; ++y) {
-      for (int64_t x = 0; x < plane.width; ++x) {
-        const double px = static_cast<double>(x) + 0.5, py = static_cast<double>(y) + 0.5;
-        if (px < left || px > right || py < top || py > bottom) plane.at(x, y) = level;
-      }
-    }
-    return;
-  }
+  const bool round = rng.uniform() < 0.5;
+  const double left = rng.uniform(0.0, 0.15) * w, right = w - rng.uniform(0.0, 0.15) * w;
+  const double top = rng.uniform(0.0, 0.15) * h, bottom = h - rng.uniform(0.0, 0.15) * h;
   const double radius = rng.uniform(0.9, 1.0) * 0.5 * std::min(w, h);
   for (int64_t y = 0; y < plane.height; ++y) {
+    const double py = static_cast<double>(y) + 0.5;
     for (int64_t x = 0; x < plane.width; ++x) {
-      const double dx = static_cast<double>(x) + 0.5 - 0.5 * w;
-      const double dy = static_cast<double>(y) + 0.5 - 0.5 * h;
-      if (dx * dx + dy * dy > radius * radius) plane.at(x, y) = level;
+      const double px = static_cast<double>(x) + 0.5;
+      const bool open = round ? std::hypot(px - 0.5 * w, py - 0.5 * h) <= radius
+                              : px >= left && px <= right && py >= top && py <= bottom;
+      if (open) continue;
+      plane.at(x, y) = level;
+      uint8_t& label = example.mask[static_cast<size_t>(y * plane.width + x)];
+      if (is_object(label)) label = 255;
     }
   }
 }

@@ -19,8 +19,8 @@ void add_leads_or_screws(Plane& plane, Rng& rng);
 void add_text(Plane& plane, Rng& rng);
 
 /// The collimator: 0 to 15 % of each side, or what lies outside a circle of 0.9 to 1.0 of half the
-/// side, falls to 0 to 0.03. The label stays.
-void add_collimator(Plane& plane, Rng& rng);
+/// side, falls to 0 to 0.03. What of an object lies there can't be seen any more and is ignored.
+void add_collimator(Example& example, Rng& rng);
 
 /// Darkens pixels along a Bezier curve with control points in px. `depth` is the share of the light
 /// that the middle of a line of `width` px takes away.

@@ -20,8 +20,9 @@ struct Window {
 /// Sets (probability of each, times `strength`): "none" cuts only. "nnunet" is nnU-Net's default
 /// (guidewire.md 5.1): rotation and scale 0.2, noise 0.1, blur 0.2 x 0.5, brightness and contrast
 /// 0.15, low resolution 0.25 x 0.5, gamma on the negative 0.1, gamma 0.3, mirror 0.5 an axis. Noise
-/// is in units of the image's standard deviation, which is 1 where nnU-Net runs. "fluoroscopy" is
-/// the list of 5.2 without its time group, which is about clips.
+/// is in units of the image's standard deviation, which is 1 where nnU-Net runs; what nnU-Net calls
+/// its variance, 0 to 0.1, it uses as a standard deviation (batchgeneratorsv2 0.3.6), and so do we.
+/// "fluoroscopy" is the list of 5.2 without its time group, which is about clips.
 [[nodiscard]] Example augment(const SourceView& source,
                               const Window& window,
                               const AugmentOptions& options,

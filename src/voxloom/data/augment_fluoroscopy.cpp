@@ -127,7 +127,7 @@ void fluoroscopy_intensity(Example& example, double strength, Rng& rng) {
   // The display.
   if (chance(0.4)) tone(plane, rng);
   if (chance(0.2)) display(plane, rng);
-  if (chance(0.15)) add_collimator(plane, rng);
+  if (chance(0.15)) add_collimator(example, rng);
   if (text) add_text(plane, rng);
   if (chance(0.05)) {
     for (float& v : plane.pixels) v = 1.0F - v;

@@ -68,11 +68,16 @@ void box_line(const float* in, float* out, int64_t n, int64_t stride, int64_t ra
 }
 
 void blur_large(Plane& plane, double sigma) {
-  // Three boxes of width b have the variance (b^2 - 1) / 4.
-  const double width = std::sqrt(4.0 * sigma * sigma + 1.0);
-  const auto radius = std::max<int64_t>(1, std::lround((width - 1.0) / 2.0));
+  // Three boxes of widths b have the variance sum of (b^2 - 1) / 12: as many of one odd width as
+  // bring it nearest to sigma^2, the others two wider.
+  const double ideal = std::sqrt(4.0 * sigma * sigma + 1.0);
+  const auto narrow = std::max<int64_t>(0, static_cast<int64_t>((ideal - 1.0) / 2.0));
+  const auto b = static_cast<double>(2 * narrow + 1);
+  const double wider = (12.0 * sigma * sigma - 3.0 * (b * b - 1.0)) / (4.0 * b + 4.0);
+  const auto wide_passes = std::clamp<int64_t>(std::lround(wider), 0, 3);
   std::vector<float> other(plane.pixels.size());
-  for (int pass = 0; pass < 3; ++pass) {
+  for (int64_t pass = 0; pass < 3; ++pass) {
+    const int64_t radius = narrow + (pass < wide_passes ? 1 : 0);
     for (int64_t y = 0; y < plane.height; ++y) {
       box_line(&plane.at(0, y), other.data() + y * plane.width, plane.width, 1, radius);
     }

@@ -11,6 +11,7 @@
 #include "voxloom/core/format.h"
 #include "voxloom/core/parallel.h"
 #include "voxloom/core/sha256.h"
+#include "voxloom/dataset/manifest.h"
 #include "voxloom/io/raster.h"
 
 namespace voxloom::dataset {
@@ -108,14 +109,6 @@ Role role_of(const std::string& split) {
   return split == "train" ? Role::kTrain : split == "val" ? Role::kVal : Role::kValExtra;
 }
 
-ClassMap own_classes() {
-  ClassMap map;
-  map.fill(kUnknownClass);
-  for (uint8_t id = 0; id <= static_cast<uint8_t>(WireClass::kVessel); ++id) map[id] = id;
-  map[255] = static_cast<uint8_t>(WireClass::kIgnore);
-  return map;
-}
-
 /// One sequence's folder.
 class SequenceWriter {
  public:
@@ -143,7 +136,7 @@ class SequenceWriter {
     sample.role = role_of(job_.split);
     sample.pixel_mm = f.frame.pixel_mm;
     sample.bright_object = sequence_.parameters().inverted;
-    sample.classes = own_classes();
+    sample.classes = unified_class_map();
     std::vector<std::byte> grey;
     grey.reserve(f.frame.pixels.size());
     for (const float v : f.frame.pixels) {
@@ -259,7 +252,7 @@ FluoroExportResult export_fluoro(const FluoroExport& job,
   write_text(outputs[1], all.histogram.to_json().dump(2) + "\n", job.overwrite);
   write_canvas(outputs[2], all.histogram.draw(), job.overwrite);
   write_canvas(outputs[3], contact_sheet(shown, job.options.size), job.overwrite);
-  write_text(manifest, fluoro_manifest(all.samples, job.folder), job.overwrite);
+  write_text(manifest, format_manifest(all.samples, job.folder), job.overwrite);
   return all;
 }
 

@@ -36,11 +36,6 @@ FluoroExportResult export_fluoro(const FluoroExport& job,
                                  Progress& progress,
                                  const CancelToken& stop);
 
-/// A manifest of simulated samples: a line with version, number and fingerprint (SHA-256 of the
-/// lines below), then a JSON line each. Paths become relative to `folder`.
-[[nodiscard]] std::string fluoro_manifest(const std::vector<Sample>& samples,
-                                          const std::filesystem::path& folder);
-
 /// Frame and labels side by side: wires green, catheters blue, other devices red, vessels violet,
 /// centre line and tip marked.
 [[nodiscard]] image::Canvas draw_overlay(const FluoroFrame& frame);

@@ -11,6 +11,7 @@
 #include <nlohmann/json.hpp>
 
 #include "voxloom/core/error.h"
+#include "voxloom/core/json_text.h"
 #include "voxloom/core/sha256.h"
 #include "voxloom/dataset/class_map_json.h"
 
@@ -21,7 +22,7 @@ using nlohmann::ordered_json;
 namespace fs = std::filesystem;
 
 constexpr int64_t kVersion = 1;
-constexpr int kMaxDepth = 4;
+constexpr size_t kMaxDepth = 4;
 
 ordered_json parse_line(std::string_view line) {
   VOXLOOM_CHECK(line.size() <= kMaxManifestLine,
@@ -29,15 +30,13 @@ ordered_json parse_line(std::string_view line) {
                 "a line must have at most {} bytes, got {}",
                 kMaxManifestLine,
                 line.size());
-  bool deep = false;
-  const auto watch = [&](int depth, ordered_json::parse_event_t, ordered_json&) {
-    deep = deep || depth > kMaxDepth;
-    return !deep;
-  };
-  ordered_json value = ordered_json::parse(line, watch, false);
-  VOXLOOM_CHECK(
-      !deep && value.is_object(), ErrorCode::kDataCorrupt, "must be a JSON object of one line");
-  return value;
+  JsonReading read = read_json(line, {.max_bytes = kMaxManifestLine, .max_depth = kMaxDepth});
+  VOXLOOM_CHECK(read.error.empty(), ErrorCode::kDataCorrupt, "{}", read.error);
+  VOXLOOM_CHECK(read.value.is_object(),
+                ErrorCode::kDataCorrupt,
+                "must be a JSON object, got {}",
+                read.value.type_name());
+  return std::move(read.value);
 }
 
 /// Fields of one line; unknown ones are an error, so that a misspelt name is not lost in silence.
@@ -153,12 +152,15 @@ Sample parse_sample(std::string_view line, const fs::path& folder) {
                 out.pixel_mm);
   out.bright_object = fields.flag("bright_object");
   const ordered_json classes = fields.take("classes", !mask.empty());
+  VOXLOOM_CHECK(!mask.empty() || (classes.is_null() && out.sha256_mask.empty()),
+                ErrorCode::kDataCorrupt,
+                "'classes' and 'sha256_mask' must come with a 'mask'");
   out.classes = classes.is_null() ? empty_class_map() : class_map_from_json(classes);
   fields.end();
   return out;
 }
 
-fs::path whole_path(const fs::path& path) {
+fs::path full_path(const fs::path& path) {
   std::error_code failed;
   fs::path full = fs::absolute(path.empty() ? fs::path(".") : path, failed);
   if (!failed) full = fs::weakly_canonical(full, failed);
@@ -170,9 +172,9 @@ fs::path whole_path(const fs::path& path) {
   return full;
 }
 
-/// `path` as seen from `base`, which is a whole path.
+/// `path` as seen from `base`, which is canonical.
 std::string relative_to(const fs::path& path, const fs::path& base) {
-  const fs::path file = whole_path(path);
+  const fs::path file = full_path(path);
   const fs::path relative = file.lexically_relative(base);
   return (relative.empty() ? file : relative).generic_string();
 }
@@ -264,7 +266,7 @@ Manifest read_manifest(const fs::path& path) {
 
 std::string format_manifest(const std::vector<Sample>& samples, const fs::path& folder) {
   std::unordered_set<std::string_view> ids;
-  const fs::path base = whole_path(folder);
+  const fs::path base = full_path(folder);
   std::string lines;
   for (const auto& sample : samples) {
     VOXLOOM_CHECK(!sample.id.empty() && ids.insert(sample.id).second,

@@ -27,6 +27,10 @@ constexpr Body kBodies[] = {
 
 }  // namespace
 
+bool wire_takes_bf16(const std::string& architecture) {
+  return architecture != "hessian-net" && !architecture.starts_with("fga-net");
+}
+
 OnnxGraph wire_graph(const std::string& architecture,
                      const nlohmann::ordered_json& options,
                      const weights::StateDict& state,

@@ -27,6 +27,10 @@ struct WireGraphSize {
                                    const weights::StateDict& state,
                                    const WireGraphSize& size);
 
+/// Whether a wire network may run in bf16. OpenVINO would compute HessianNet's second
+/// derivatives and FGA-Net's sampling places in bf16 too, and 8 bits are too few for either.
+[[nodiscard]] bool wire_takes_bf16(const std::string& architecture);
+
 inline constexpr const char* kWireInput = "image";
 inline constexpr const char* kWireLogits = "logits";
 inline constexpr const char* kWireProbability = "probability";

@@ -15,21 +15,32 @@ using models::wire::kLeak;
 // As nn::HessianImpl::forward, for one scale: l1 and l2 along the channels.
 OnnxValue eigenvalues(OnnxGraph& graph, const OnnxValue& image, double sigma, size_t scale) {
   const nn::GaussianKernels kernels = nn::gaussian_kernels(sigma, true);
-  const auto length = static_cast<int64_t>(kernels.smooth.size());
-  std::vector<float> taps, reversed;
-  for (const auto* kernel : {&kernels.smooth, &kernels.first, &kernels.second}) {
-    for (const double k : *kernel) taps.push_back(static_cast<float>(k * sigma));
+  const size_t length = kernels.smooth.size();
+  std::vector<float> down(3 * length), along(9 * length);
+  const std::vector<double>* const columns[] = {&kernels.smooth, &kernels.first, &kernels.second};
+  for (size_t map = 0; map < 3; ++map) {
+    for (size_t tap = 0; tap < length; ++tap) {
+      down[map * length + tap] = static_cast<float>(columns[map]->at(tap) * sigma);
+      // Each map has its own kernel along the rows. Written with zeros for the other maps:
+      // OpenVINO 2026.4 never ends compiling the grouped form in bf16.
+      along[(map * 3 + map) * length + tap] = static_cast<float>(columns[2 - map]->at(tap) * sigma);
+    }
   }
-  for (const auto* kernel : {&kernels.second, &kernels.first, &kernels.smooth}) {
-    for (const double k : *kernel) reversed.push_back(static_cast<float>(k * sigma));
-  }
-  const OnnxValue down = graph.initializer(format("hessian.{}.down", scale),
-                                           OnnxTensor::own({3, 1, length, 1}, std::move(taps)));
-  const OnnxValue along = graph.initializer(
-      format("hessian.{}.along", scale), OnnxTensor::own({3, 1, 1, length}, std::move(reversed)));
-  OnnxValue x = graph.pad_sides(image, length / 2, "edge");
-  x = graph.conv(x, down, {}, 1, 0);
-  const auto part = graph.split(graph.conv(x, along, {}, 1, 0, 3), 1, 3);
+  const auto extent = static_cast<int64_t>(length);
+  OnnxValue x = graph.pad_sides(image, extent / 2, "edge");
+  x = graph.conv(x,
+                 graph.initializer(format("hessian.{}.down", scale),
+                                   OnnxTensor::own({3, 1, extent, 1}, std::move(down))),
+                 {},
+                 1,
+                 0);
+  x = graph.conv(x,
+                 graph.initializer(format("hessian.{}.along", scale),
+                                   OnnxTensor::own({3, 3, 1, extent}, std::move(along))),
+                 {},
+                 1,
+                 0);
+  const auto part = graph.split(x, 1, 3);
   const OnnxValue difference = graph.sub(part[0], part[2]);
   const OnnxValue squares = graph.add(graph.mul(difference, difference),
                                       graph.mul(graph.mul(part[1], part[1]), graph.scalar(4.0F)));

@@ -66,6 +66,10 @@ class WirePackageSegmenter final : public infer::WireSegmenter {
     options_ = engine::resolve({.engine = engine::parse_engine(runtime.engine),
                                 .precision = engine::parse_precision(runtime.precision)},
                                gate);
+    // Derivatives and sample positions lose too much in bf16.
+    if (!engine::wire_takes_bf16(package.info.architecture)) {
+      options_.precision = engine::Precision::kF32;
+    }
     const auto facts =
         wire_preprocessing_from_json(package.info.preprocessing, package.folder.string());
     info_ = {.name = package.name(),

@@ -93,6 +93,10 @@ Measured measure(const std::vector<Sample>& samples,
                        .number = sample.frame,
                        .pixel_mm = sample.pixel_mm,
                        .pixels = std::move(labelled.image)};
+    // The model turns its input as its own data was; this picture may be the other way round.
+    if (sample.bright_object != model.info().bright_object) {
+      for (float& v : frame.pixels) v = 1.0F - v;
+    }
     model.segment(frame, probability);
     std::vector<uint8_t> predicted(probability.size());
     for (size_t i = 0; i < predicted.size(); ++i) {
@@ -120,6 +124,7 @@ std::string number(const ordered_json& json) {
 std::string metrics_rows(const ordered_json& metrics) {
   std::string body;
   for (const auto& [name, values] : metrics.items()) {
+    if (!values["mean"].is_number()) continue;  // Defined in no case: a tip where none is known.
     body += format("<tr><td>{}</td><td>{}</td><td>{} to {}</td></tr>\n",
                    html_escape(name),
                    number(values["mean"]),

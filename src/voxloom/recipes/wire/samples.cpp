@@ -62,15 +62,9 @@ void refuse_sealed(const std::vector<Sample>& samples) {
 }
 
 bool bright_objects(const std::vector<Sample>& samples) {
-  const bool bright = !samples.empty() && samples.front().bright_object;
-  for (const auto& sample : samples) {
-    VOXLOOM_CHECK(sample.bright_object == bright,
-                  ErrorCode::kInvalidArgument,
-                  "samples '{}' and '{}': objects must all be dark or all be bright",
-                  samples.front().id,
-                  sample.id);
-  }
-  return bright;
+  return !samples.empty() && std::all_of(samples.begin(), samples.end(), [](const Sample& sample) {
+    return sample.bright_object;
+  });
 }
 
 std::vector<Sample> spread(const std::vector<Sample>& samples, int64_t count) {

@@ -34,8 +34,9 @@ struct SampleSet {
 /// Throws kInvalidArgument naming the first when one is sealed: training never opens those.
 void refuse_sealed(const std::vector<dataset::Sample>& samples);
 
-/// Whether objects are brighter than their surroundings; throws kInvalidArgument when samples
-/// differ, because a package has one answer.
+/// Whether the objects of all samples are brighter than their surroundings: what a package trained
+/// on them says about itself. Networks see dark objects either way; a set that holds a few inverted
+/// pictures beside normal ones is one of dark objects.
 [[nodiscard]] bool bright_objects(const std::vector<dataset::Sample>& samples);
 
 /// `count` of them, spread evenly; all for 0.

@@ -218,7 +218,7 @@ train::Metrics WireTask::validate(Progress& progress, const CancelToken& stop) {
     auto labelled = dataset::load_sample(sample);
     auto image = at::from_blob(labelled.image.data(), {1, 1, labelled.height, labelled.width});
     const auto probability = infer_ml::wire_probability(logits_of,
-                                                        bright_object_ ? 1.0 - image : image,
+                                                        sample.bright_object ? 1.0 - image : image,
                                                         network_->size_multiple(),
                                                         infer::TestAugmentation::kNone)
                                  .contiguous();
