@@ -131,33 +131,63 @@ void make_mask(const FrameView& view, FieldOfView& f) {
   }
 }
 
-/// Leaves white letters near the edges out of the mask, with 2 px around them.
+/// Mean of the lines that frame the part `rim` px outside its box, within the image.
+double frame_mean(const FrameView& view, const image::Component& part, int64_t rim) {
+  const int64_t x0 = part.box_min[0] - rim, x1 = part.box_max[0] + rim;
+  const int64_t y0 = part.box_min[1] - rim, y1 = part.box_max[1] + rim;
+  double sum = 0.0;
+  int64_t n = 0;
+  const auto add = [&](int64_t x, int64_t y) {
+    if (x < 0 || y < 0 || x >= view.width || y >= view.height) return;
+    sum += view.pixels[static_cast<size_t>(y * view.width + x)];
+    ++n;
+  };
+  for (int64_t x = x0; x <= x1; ++x) {
+    add(x, y0);
+    add(x, y1);
+  }
+  for (int64_t y = y0 + 1; y < y1; ++y) {
+    add(x0, y);
+    add(x1, y);
+  }
+  return n > 0 ? sum / static_cast<double>(n) : 1.0;
+}
+
+/// Leaves white letters near the edges out of the mask, with a rim for their outline. A letter is
+/// drawn: it ends at once, where a part of a bright region goes on a little darker.
 void leave_text_out(const FrameView& view, FieldOfView& f) {
-  constexpr float kWhite = 0.97F;
+  constexpr float kWhite = 0.9F;  // Compressed video does not reach 1.
+  constexpr double kAround = 0.8;
   std::vector<uint8_t> white(view.size());
   for (size_t i = 0; i < white.size(); ++i) white[i] = view.pixels[i] >= kWhite ? 1 : 0;
   const auto parts = image::label_components(white, {view.width, view.height, 1});
   const double scale =
       std::max(1.0, static_cast<double>(std::min(view.width, view.height)) / 512.0);
-  const int64_t edge_x = view.width / 6, edge_y = view.height / 6;
+  const auto rim = static_cast<int64_t>(std::ceil(2.0 * scale));
+  const int64_t edge_x = (f.right - f.left) / 6, edge_y = (f.bottom - f.top) / 6;
   for (const image::Component& part : parts.components) {
     const int64_t w = part.box_max[0] - part.box_min[0] + 1;
     const int64_t h = part.box_max[1] - part.box_min[1] + 1;
     const auto high = static_cast<double>(h), wide = static_cast<double>(w);
-    const bool letter = high >= 8.0 && high <= 20.0 * scale && wide < 4.0 * high;
-    const bool near_edge = part.box_max[0] < edge_x || part.box_min[0] >= view.width - edge_x ||
-                           part.box_max[1] < edge_y || part.box_min[1] >= view.height - edge_y;
-    if (!letter || !near_edge) continue;
+    const bool letter = high >= 8.0 && high <= 21.0 * scale && wide < 4.0 * high;
+    const bool near_edge = part.box_max[0] < f.left + edge_x ||
+                           part.box_min[0] >= f.right - edge_x ||
+                           part.box_max[1] < f.top + edge_y || part.box_min[1] >= f.bottom - edge_y;
+    if (!letter || !near_edge || frame_mean(view, part, rim) > kAround) continue;
     if (f.mask.empty()) make_mask(view, f);
+    if (f.text.empty()) f.text.assign(view.size(), 0);
     ++f.text_parts;
-    constexpr int64_t kRim = 2;
-    const int64_t x0 = std::max<int64_t>(0, part.box_min[0] - kRim);
-    const int64_t x1 = std::min(view.width, part.box_max[0] + 1 + kRim);
-    for (int64_t y = std::max<int64_t>(0, part.box_min[1] - kRim);
-         y < std::min(view.height, part.box_max[1] + 1 + kRim);
+    const int64_t x0 = std::max<int64_t>(0, part.box_min[0] - rim);
+    const int64_t x1 = std::min(view.width, part.box_max[0] + 1 + rim);
+    for (int64_t y = std::max<int64_t>(0, part.box_min[1] - rim);
+         y < std::min(view.height, part.box_max[1] + 1 + rim);
          ++y) {
-      const auto row = f.mask.begin() + static_cast<std::ptrdiff_t>(y * view.width);
-      std::fill(row + x0, row + x1, uint8_t{0});
+      for (auto i = static_cast<size_t>(y * view.width + x0);
+           i < static_cast<size_t>(y * view.width + x1);
+           ++i) {
+        f.text[i] |= f.mask[i];
+        f.mask[i] = 0;
+      }
     }
   }
 }
