@@ -71,6 +71,18 @@ TEST(FieldOfViewTest, FindsARoundField) {
   EXPECT_EQ(field.mask[124 * 256 + 130], 1);
 }
 
+TEST(FieldOfViewTest, FindsARoundFieldThatTheFrameCutsOff) {
+  image::Frame frame = noisy_anatomy(256, 256);
+  blacken(frame, [](int64_t x, int64_t y) {
+    return std::hypot(static_cast<double>(x) - 127.5, static_cast<double>(y) - 127.5) <= 145;
+  });
+  const auto field = find_field_of_view(FrameView(frame));
+  ASSERT_EQ(field.shape, Shape::kCircle);
+  EXPECT_NEAR(field.radius, 145, 2.0);
+  EXPECT_EQ(field.mask[0], 0);
+  EXPECT_EQ(field.mask[128 * 256], 1);
+}
+
 TEST(FieldOfViewTest, LeavesBurnedInTextOut) {
   image::Frame frame = noisy_anatomy(256, 256);
   const auto bar = [&](int64_t x0, int64_t y0, int64_t w, int64_t h) {

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <numbers>
 
 #include "voxloom/filters/convex_hull.h"
 #include "voxloom/filters/hessian.h"
@@ -77,7 +76,22 @@ void find_rectangle(const FrameView& view, FieldOfView& f) {
   }
 }
 
-/// A round field in the rectangle that was found.
+/// Area of the circle that lies within [0, width] x [0, height].
+double area_within(const Circle& circle, int64_t width, int64_t height) {
+  double area = 0.0;
+  for (int64_t y = 0; y < height; ++y) {
+    const double dy = static_cast<double>(y) + 0.5 - circle.y;
+    const double half2 = circle.radius * circle.radius - dy * dy;
+    if (half2 <= 0.0) continue;
+    const double half = std::sqrt(half2);
+    area += std::max(
+        0.0,
+        std::min(static_cast<double>(width), circle.x + half) - std::max(0.0, circle.x - half));
+  }
+  return area;
+}
+
+/// A round field in the rectangle that was found; it may be cut off by the rectangle.
 void find_circle(const FrameView& view, FieldOfView& f) {
   const int64_t w = f.right - f.left, h = f.bottom - f.top;
   if (w < kLeastSide || h < kLeastSide) return;
@@ -107,9 +121,9 @@ void find_circle(const FrameView& view, FieldOfView& f) {
   const std::vector<HullPoint> hull = convex_hull(std::move(ends));
   if (hull.size() < 3) return;
   const Circle circle = smallest_circle(hull);
-  // The hull lies in the circle, so their IoU is the ratio of areas.
-  const double iou = polygon_area(hull) / (std::numbers::pi * circle.radius * circle.radius);
-  if (iou <= 0.97) return;
+  // The hull lies in the circle and in the rectangle, so their IoU is a ratio of areas.
+  const double room = static_cast<double>(w * h), seen = area_within(circle, w, h);
+  if (polygon_area(hull) <= 0.97 * seen || seen > 0.995 * room) return;
   f.shape = FieldOfView::Shape::kCircle;
   f.centre_x = circle.x + static_cast<double>(f.left) - 0.5;
   f.centre_y = circle.y + static_cast<double>(f.top) - 0.5;
@@ -124,7 +138,7 @@ void make_mask(const FrameView& view, FieldOfView& f) {
         const double dx = static_cast<double>(x) - f.centre_x;
         const double dy = static_cast<double>(y) - f.centre_y;
         // The rim is half dark.
-        if (std::hypot(dx, dy) > f.radius - 1.0) continue;
+        if (std::hypot(dx, dy) > f.radius - 2.0) continue;
       }
       f.mask[static_cast<size_t>(y * view.width + x)] = 1;
     }

@@ -24,7 +24,8 @@ struct FieldOfView {
 ///   min(0.4 m, m - 0.75 s)) with m, s of the middle half of the frame, standard deviation at most
 ///   half of s, 60 % of the pixels dark), at least 3 in a row, at least 32 px left; three rounds;
 /// - circle: the largest part brighter than 0.04, its convex hull, the smallest circle around that;
-///   taken when hull and circle overlap with an IoU above 0.97 and something lies outside;
+///   taken when hull and circle (within the rectangle, which may cut it off) overlap with an IoU
+///   above 0.97 and corners lie outside;
 /// - text: white parts near the edges, 8 to 21 px high at 512 px, less than 4 times wider than
 /// high,
 ///   that end at once (a bright region's parts do not).

@@ -182,7 +182,7 @@ FilteredFrame FilterChain::step(const image::Frame& frame) {
   }
   result.channels = std::move(s.stream.channels);
   for (FilterChannel& channel : result.channels) s.stream.outside.blank(channel.pixels);
-  result.image = s.stream.frame;
+  result.image = std::move(s.stream.frame);  // Its size stays for the next frame's check.
   // Text is painted over by its surroundings and stays so: black bars would look like devices.
   const FieldOfView& field = s.stream.field;
   for (size_t i = 0; i < field.mask.size(); ++i) {
