@@ -126,6 +126,13 @@ def ml_errors(file):
     ]
     blas = re.compile(r"lib(blas|cblas|lapack|openblas|mkl|gomp|iomp5|omp)\b")
     errors += [f"{file.name} needs {name}" for name in needed if blas.match(name)]
+    # Debian's OpenCV pulls in libblas: what is needed first is searched first.
+    torch = next((i for i, name in enumerate(needed) if name.startswith("libtorch_cpu.so")), -1)
+    errors += [
+        f"{file.name} must need libtorch_cpu.so before {name}"
+        for i, name in enumerate(needed)
+        if name.startswith("libopencv") and i < torch
+    ]
     return errors + missing + runpath_errors(file, pulled, folders)
 
 

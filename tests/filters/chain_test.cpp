@@ -107,6 +107,19 @@ TEST(FilterChainTest, NothingIsShownOutsideTheField) {
   EXPECT_TRUE(without.field().mask.empty());
 }
 
+TEST(FilterChainTest, TextIsPaintedOverAndGivesNoRidges) {
+  image::Frame frame = wire_frame(0);
+  for (int64_t y = 6; y < 18; ++y) {
+    for (int64_t x = 8; x < 13; ++x) frame.pixels[static_cast<size_t>(y * 160 + x)] = 1.0F;
+  }
+  FilterChain chain(chain_of("frangi"));
+  const FilteredFrame result = chain.step(frame);
+  EXPECT_EQ(chain.field().text_parts, 1);
+  EXPECT_LT(test::at(result.image.pixels, 160, 10, 12), 0.85F);
+  EXPECT_GT(test::at(result.image.pixels, 160, 10, 12), 0.3F);
+  EXPECT_EQ(test::at(result.channels[0].pixels, 160, 10, 12), 0.0F);
+}
+
 TEST(FilterChainTest, BrightObjectsAreTurnedDark) {
   image::Frame frame = wire_frame(8);
   image::Frame inverse = frame;

@@ -71,6 +71,18 @@ TEST(FieldOfViewTest, FindsARoundField) {
   EXPECT_EQ(field.mask[124 * 256 + 130], 1);
 }
 
+TEST(FieldOfViewTest, FindsARoundFieldThatTheFrameCutsOff) {
+  image::Frame frame = noisy_anatomy(256, 256);
+  blacken(frame, [](int64_t x, int64_t y) {
+    return std::hypot(static_cast<double>(x) - 127.5, static_cast<double>(y) - 127.5) <= 145;
+  });
+  const auto field = find_field_of_view(FrameView(frame));
+  ASSERT_EQ(field.shape, Shape::kCircle);
+  EXPECT_NEAR(field.radius, 145, 2.0);
+  EXPECT_EQ(field.mask[0], 0);
+  EXPECT_EQ(field.mask[128 * 256], 1);
+}
+
 TEST(FieldOfViewTest, LeavesBurnedInTextOut) {
   image::Frame frame = noisy_anatomy(256, 256);
   const auto bar = [&](int64_t x0, int64_t y0, int64_t w, int64_t h) {
@@ -82,10 +94,19 @@ TEST(FieldOfViewTest, LeavesBurnedInTextOut) {
   bar(20, 12, 6, 12);     // Another.
   bar(120, 120, 6, 12);   // As large, but in the middle: not text.
   bar(230, 100, 10, 90);  // Too high: bright background beside the patient.
+  // A soft bright region by the edge that is white in the middle alone: direct exposure.
+  for (int64_t y = 180; y < 220; ++y) {
+    for (int64_t x = 2; x < 42; ++x) {
+      const double off = std::hypot(static_cast<double>(x) - 22, static_cast<double>(y) - 200);
+      frame.pixels[static_cast<size_t>(y * 256 + x)] = static_cast<float>(0.95 - off * 0.008);
+    }
+  }
   const auto field = find_field_of_view(FrameView(frame));
   EXPECT_EQ(field.text_parts, 2);
   ASSERT_FALSE(field.mask.empty());
   EXPECT_EQ(field.mask[15 * 256 + 11], 0);
+  EXPECT_EQ(field.text[15 * 256 + 11], 1);
+  EXPECT_EQ(field.text[100 * 256 + 100], 0);
   EXPECT_EQ(field.mask[15 * 256 + 9], 0);
   EXPECT_EQ(field.mask[125 * 256 + 122], 1);
   EXPECT_EQ(field.mask[150 * 256 + 235], 1);

@@ -188,6 +188,17 @@ INSTANTIATE_TEST_SUITE_P(Backgrounds,
                            return info.param == infer::Background::kRunning ? "Running" : "Phase";
                          });
 
+// Squares of 31 px drown in this noise; the view as a whole does not.
+TEST_P(SubtractionTest, NoiseOfALowDoseIsNoTableMove) {
+  std::vector<float> out(kSide * kSide);
+  for (int t = 0; t < 20; ++t) {
+    image::Frame frame = test::anatomy(kSide, kSide);
+    test::add_noise(frame, 0.15, static_cast<uint64_t>(t));
+    const auto& state = filter_.step(FrameView(frame), t / 15.0, out);
+    if (t >= 6) EXPECT_TRUE(state.valid) << t << " " << state.reason;
+  }
+}
+
 // Where a wire was when the background began, the background brightens once it has left.
 TEST(RunningSubtractionTest, AGhostFadesWhenTheWireLeaves) {
   Subtraction filter({});

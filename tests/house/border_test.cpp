@@ -1,12 +1,15 @@
 // The program and the ML library in one process, joined as `voxloom segment --model PACKAGE` does.
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 #include <set>
 #include <string>
+#include <vector>
 
 #include <dlfcn.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <link.h>
 #include <nlohmann/json.hpp>
 
 #include "voxloom/core/error.h"
@@ -71,11 +74,43 @@ TEST_F(BorderTest, MatrixProductsAreLibtorchs) {
     EXPECT_EQ(file_of(found), "libtorch_cpu.so") << symbol;
     ::dlclose(ml);
   }
-  // Debian's OpenCV brings the reference libblas and liblapack along. They may lie in memory; what
-  // counts is above: nothing is bound to them. Fast ones would start threads of their own.
-  for (const char* name : {"libopenblas", "libmkl", "libcblas", "libblis"}) {
-    EXPECT_THAT(mapped_files(name), testing::IsEmpty());
+  // Debian's OpenCV brings a BLAS into the process; nothing else may.
+  if (mapped_files("libopencv_core").empty()) {
+    for (const char* name : {"libblas", "liblapack", "libopenblas", "libcblas"}) {
+      EXPECT_THAT(mapped_files(name), testing::IsEmpty());
+    }
   }
+  EXPECT_THAT(mapped_files("libmkl"), testing::IsEmpty());
+}
+
+// libtorch's own calls are bound in the order of loading, so its library must come before every
+// BLAS that OpenCV brings.
+TEST_F(BorderTest, LibtorchIsLoadedBeforeAnyOtherBlas) {
+  const auto torch = mapped_files("libtorch_cpu.so");
+  ASSERT_EQ(torch.size(), 1u);
+  void* library = ::dlopen(torch.begin()->c_str(), RTLD_NOW | RTLD_NOLOAD);
+  ASSERT_NE(library, nullptr) << ::dlerror();
+  const void* own = ::dlsym(library, "sgemm_");
+  EXPECT_EQ(file_of(own), "libtorch_cpu.so");
+  std::vector<std::string> order;
+  void* ml = ::dlopen(mapped_files("libvoxloom_ml.so").begin()->c_str(), RTLD_NOW | RTLD_NOLOAD);
+  ASSERT_NE(ml, nullptr) << ::dlerror();
+  link_map* map = nullptr;
+  ASSERT_EQ(::dlinfo(ml, RTLD_DI_LINKMAP, &map), 0) << ::dlerror();
+  for (; map != nullptr; map = map->l_next) {
+    order.push_back(std::filesystem::path(map->l_name).filename().string());
+  }
+  const auto place = [&](const std::string& prefix) {
+    return std::find_if(order.begin(), order.end(), [&](const std::string& name) {
+      return name.starts_with(prefix);
+    });
+  };
+  ASSERT_NE(place("libtorch_cpu.so"), order.end());
+  for (const char* name : {"libopencv_core", "libblas", "liblapack", "libopenblas"}) {
+    EXPECT_LT(place("libtorch_cpu.so"), place(name)) << name;
+  }
+  ::dlclose(ml);
+  ::dlclose(library);
 }
 
 TEST_F(BorderTest, ThereIsOneThreadPoolOfEachKind) {

@@ -7,6 +7,7 @@ import socket
 import struct
 import tempfile
 import threading
+import time
 import unittest
 import urllib.parse
 import zipfile
@@ -89,7 +90,12 @@ class AbuseTest(unittest.TestCase):
         for path in (self.served.out, self.served.err):
             after.pop(path), self.before.pop(path, None)
         self.assertEqual(after, self.before, "something outside the studies folder has changed")
-        spool = [path for path in tree(self.served.state) if "/spool/" in path]
+        # The answer may be here before its request has ended there.
+        for _ in range(50):
+            spool = [path for path in tree(self.served.state) if "/spool/" in path]
+            if not spool:
+                break
+            time.sleep(0.1)
         self.assertEqual(spool, [], "uploads were left behind")
         self.assertNotIn("internal error", read(self.served.err))
 

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <numbers>
 
 #include "voxloom/filters/convex_hull.h"
 #include "voxloom/filters/hessian.h"
@@ -77,7 +76,22 @@ void find_rectangle(const FrameView& view, FieldOfView& f) {
   }
 }
 
-/// A round field in the rectangle that was found.
+/// Area of the circle that lies within [0, width] x [0, height].
+double area_within(const Circle& circle, int64_t width, int64_t height) {
+  double area = 0.0;
+  for (int64_t y = 0; y < height; ++y) {
+    const double dy = static_cast<double>(y) + 0.5 - circle.y;
+    const double half2 = circle.radius * circle.radius - dy * dy;
+    if (half2 <= 0.0) continue;
+    const double half = std::sqrt(half2);
+    area += std::max(
+        0.0,
+        std::min(static_cast<double>(width), circle.x + half) - std::max(0.0, circle.x - half));
+  }
+  return area;
+}
+
+/// A round field in the rectangle that was found; it may be cut off by the rectangle.
 void find_circle(const FrameView& view, FieldOfView& f) {
   const int64_t w = f.right - f.left, h = f.bottom - f.top;
   if (w < kLeastSide || h < kLeastSide) return;
@@ -107,9 +121,9 @@ void find_circle(const FrameView& view, FieldOfView& f) {
   const std::vector<HullPoint> hull = convex_hull(std::move(ends));
   if (hull.size() < 3) return;
   const Circle circle = smallest_circle(hull);
-  // The hull lies in the circle, so their IoU is the ratio of areas.
-  const double iou = polygon_area(hull) / (std::numbers::pi * circle.radius * circle.radius);
-  if (iou <= 0.97) return;
+  // The hull lies in the circle and in the rectangle, so their IoU is a ratio of areas.
+  const double room = static_cast<double>(w * h), seen = area_within(circle, w, h);
+  if (polygon_area(hull) <= 0.97 * seen || seen > 0.995 * room) return;
   f.shape = FieldOfView::Shape::kCircle;
   f.centre_x = circle.x + static_cast<double>(f.left) - 0.5;
   f.centre_y = circle.y + static_cast<double>(f.top) - 0.5;
@@ -124,40 +138,70 @@ void make_mask(const FrameView& view, FieldOfView& f) {
         const double dx = static_cast<double>(x) - f.centre_x;
         const double dy = static_cast<double>(y) - f.centre_y;
         // The rim is half dark.
-        if (std::hypot(dx, dy) > f.radius - 1.0) continue;
+        if (std::hypot(dx, dy) > f.radius - 2.0) continue;
       }
       f.mask[static_cast<size_t>(y * view.width + x)] = 1;
     }
   }
 }
 
-/// Leaves white letters near the edges out of the mask, with 2 px around them.
+/// Mean of the lines that frame the part `rim` px outside its box, within the image.
+double frame_mean(const FrameView& view, const image::Component& part, int64_t rim) {
+  const int64_t x0 = part.box_min[0] - rim, x1 = part.box_max[0] + rim;
+  const int64_t y0 = part.box_min[1] - rim, y1 = part.box_max[1] + rim;
+  double sum = 0.0;
+  int64_t n = 0;
+  const auto add = [&](int64_t x, int64_t y) {
+    if (x < 0 || y < 0 || x >= view.width || y >= view.height) return;
+    sum += view.pixels[static_cast<size_t>(y * view.width + x)];
+    ++n;
+  };
+  for (int64_t x = x0; x <= x1; ++x) {
+    add(x, y0);
+    add(x, y1);
+  }
+  for (int64_t y = y0 + 1; y < y1; ++y) {
+    add(x0, y);
+    add(x1, y);
+  }
+  return n > 0 ? sum / static_cast<double>(n) : 1.0;
+}
+
+/// Leaves white letters near the edges out of the mask, with a rim for their outline. A letter is
+/// drawn: it ends at once, where a part of a bright region goes on a little darker.
 void leave_text_out(const FrameView& view, FieldOfView& f) {
-  constexpr float kWhite = 0.97F;
+  constexpr float kWhite = 0.9F;  // Compressed video does not reach 1.
+  constexpr double kAround = 0.8;
   std::vector<uint8_t> white(view.size());
   for (size_t i = 0; i < white.size(); ++i) white[i] = view.pixels[i] >= kWhite ? 1 : 0;
   const auto parts = image::label_components(white, {view.width, view.height, 1});
   const double scale =
       std::max(1.0, static_cast<double>(std::min(view.width, view.height)) / 512.0);
-  const int64_t edge_x = view.width / 6, edge_y = view.height / 6;
+  const auto rim = static_cast<int64_t>(std::ceil(2.0 * scale));
+  const int64_t edge_x = (f.right - f.left) / 6, edge_y = (f.bottom - f.top) / 6;
   for (const image::Component& part : parts.components) {
     const int64_t w = part.box_max[0] - part.box_min[0] + 1;
     const int64_t h = part.box_max[1] - part.box_min[1] + 1;
     const auto high = static_cast<double>(h), wide = static_cast<double>(w);
-    const bool letter = high >= 8.0 && high <= 20.0 * scale && wide < 4.0 * high;
-    const bool near_edge = part.box_max[0] < edge_x || part.box_min[0] >= view.width - edge_x ||
-                           part.box_max[1] < edge_y || part.box_min[1] >= view.height - edge_y;
-    if (!letter || !near_edge) continue;
+    const bool letter = high >= 8.0 && high <= 21.0 * scale && wide < 4.0 * high;
+    const bool near_edge = part.box_max[0] < f.left + edge_x ||
+                           part.box_min[0] >= f.right - edge_x ||
+                           part.box_max[1] < f.top + edge_y || part.box_min[1] >= f.bottom - edge_y;
+    if (!letter || !near_edge || frame_mean(view, part, rim) > kAround) continue;
     if (f.mask.empty()) make_mask(view, f);
+    if (f.text.empty()) f.text.assign(view.size(), 0);
     ++f.text_parts;
-    constexpr int64_t kRim = 2;
-    const int64_t x0 = std::max<int64_t>(0, part.box_min[0] - kRim);
-    const int64_t x1 = std::min(view.width, part.box_max[0] + 1 + kRim);
-    for (int64_t y = std::max<int64_t>(0, part.box_min[1] - kRim);
-         y < std::min(view.height, part.box_max[1] + 1 + kRim);
+    const int64_t x0 = std::max<int64_t>(0, part.box_min[0] - rim);
+    const int64_t x1 = std::min(view.width, part.box_max[0] + 1 + rim);
+    for (int64_t y = std::max<int64_t>(0, part.box_min[1] - rim);
+         y < std::min(view.height, part.box_max[1] + 1 + rim);
          ++y) {
-      const auto row = f.mask.begin() + static_cast<std::ptrdiff_t>(y * view.width);
-      std::fill(row + x0, row + x1, uint8_t{0});
+      for (auto i = static_cast<size_t>(y * view.width + x0);
+           i < static_cast<size_t>(y * view.width + x1);
+           ++i) {
+        f.text[i] |= f.mask[i];
+        f.mask[i] = 0;
+      }
     }
   }
 }

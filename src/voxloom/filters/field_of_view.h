@@ -15,6 +15,7 @@ struct FieldOfView {
   double centre_x = 0.0, centre_y = 0.0, radius = 0.0;  ///< Of the circle, px.
   int64_t text_parts = 0;              ///< Connected parts of burned-in text that were left out.
   std::vector<uint8_t> mask;           ///< [height, width] 1 inside; empty: the whole frame.
+  std::vector<uint8_t> text;           ///< [height, width] 1: only text covers it; empty: no text.
   [[nodiscard]] double share() const;  ///< Of the frame that lies inside.
 };
 
@@ -23,9 +24,11 @@ struct FieldOfView {
 ///   min(0.4 m, m - 0.75 s)) with m, s of the middle half of the frame, standard deviation at most
 ///   half of s, 60 % of the pixels dark), at least 3 in a row, at least 32 px left; three rounds;
 /// - circle: the largest part brighter than 0.04, its convex hull, the smallest circle around that;
-///   taken when hull and circle overlap with an IoU above 0.97 and something lies outside;
-/// - text: white parts near the edges, 8 to 20 px high at 512 px, less than 4 times wider than
-/// high.
+///   taken when hull and circle (within the rectangle, which may cut it off) overlap with an IoU
+///   above 0.97 and corners lie outside;
+/// - text: white parts near the edges, 8 to 21 px high at 512 px, less than 4 times wider than
+/// high,
+///   that end at once (a bright region's parts do not).
 [[nodiscard]] FieldOfView find_field_of_view(const FrameView& view);
 
 /// Whether objects are dark or bright: compares the strongest responses of dark and of bright lines

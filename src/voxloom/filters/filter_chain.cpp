@@ -19,8 +19,8 @@ namespace {
 
 using infer::ObjectPolarity;
 
-/// Collimator, gain and dose change slowly.
-constexpr int64_t kLookAgain = 64;
+/// Frames between two looks at collimator, text, gain and dose: about a second.
+constexpr int64_t kLookAgain = 16;
 
 /// What steps share.
 struct Stream {
@@ -182,8 +182,14 @@ FilteredFrame FilterChain::step(const image::Frame& frame) {
   }
   result.channels = std::move(s.stream.channels);
   for (FilterChannel& channel : result.channels) s.stream.outside.blank(channel.pixels);
-  result.image = s.stream.frame;
-  s.stream.outside.blank(result.image.pixels);
+  result.image = std::move(s.stream.frame);  // Its size stays for the next frame's check.
+  // Text is painted over by its surroundings and stays so: black bars would look like devices.
+  const FieldOfView& field = s.stream.field;
+  for (size_t i = 0; i < field.mask.size(); ++i) {
+    if (field.mask[i] == 0 && (field.text.empty() || field.text[i] == 0)) {
+      result.image.pixels[i] = 0.0F;
+    }
+  }
   return result;
 }
 

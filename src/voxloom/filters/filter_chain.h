@@ -22,7 +22,8 @@ struct FilterChannel {
 
 /// What a chain makes of a frame.
 struct FilteredFrame {
-  image::Frame image;  ///< Number, time and pixel size of the input; 0 outside the field.
+  image::Frame image;  ///< Number, time and pixel size of the input; 0 outside the field,
+                       ///< text painted over by its surroundings.
   std::vector<FilterChannel> channels;                   ///< In order of the steps that made them.
   std::vector<std::pair<std::string, double>> times_ms;  ///< "field", then each step, in order.
 };
@@ -32,7 +33,7 @@ struct FilteredFrame {
 /// and leave it alone.
 ///
 /// Field of view and polarity are found in the first frame; the field and the noise model again
-/// every 64 frames. Bright objects are turned dark before the first step. Keeps state between
+/// every 16 frames. Bright objects are turned dark before the first step. Keeps state between
 /// frames; not thread-safe.
 class FilterChain {
  public:

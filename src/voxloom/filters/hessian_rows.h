@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
+#include <cstring>
 #include <span>
 #include <vector>
 
@@ -36,93 +37,123 @@ struct GaussianKernels {
   std::vector<Real> g0, g1, g2;
 };
 
+/// 64 bytes of values: one register of AVX-512, two of AVX2. Compilers lower it to what there is.
+/// Passed by reference alone: by value its calling convention would depend on the instruction set.
+template <class Real>
+struct Pack {
+  typedef Real Vector __attribute__((vector_size(64)));  // NOLINT(modernize-use-using)
+  static constexpr int64_t kCount = 64 / sizeof(Real);
+  static VOXLOOM_INLINE void load(Vector& v, const Real* from) { std::memcpy(&v, from, sizeof v); }
+  static VOXLOOM_INLINE void store(Real* to, const Vector& v) { std::memcpy(to, &v, sizeof v); }
+};
+
+/// Two packs a step: their sums do not wait for each other.
+template <class Real>
+constexpr int64_t kHessianBlock = 2 * Pack<Real>::kCount;
+
 /// Where a row's intermediate results go: the column pass of three kernels, with `radius` repeated
 /// values at both ends, then the second derivatives.
 template <class Real>
 struct HessianRow {
+  /// Room for a whole block even where a row is shorter.
   HessianRow(int64_t width, int64_t radius)
-      : a0(static_cast<size_t>(width + 2 * radius)),
+      : a0(static_cast<size_t>(std::max(width, kHessianBlock<Real>) + 2 * radius)),
         a1(a0.size()),
         a2(a0.size()),
-        xx(static_cast<size_t>(width)),
+        xx(static_cast<size_t>(std::max(width, kHessianBlock<Real>))),
         xy(xx.size()),
-        yy(xx.size()) {}
-  std::vector<Real> a0, a1, a2, xx, xy, yy;
+        yy(xx.size()) {
+    if (width < kHessianBlock<Real>) {
+      narrow.resize(static_cast<size_t>((2 * radius + 1) * kHessianBlock<Real>));
+    }
+  }
+  std::vector<Real> a0, a1, a2, xx, xy, yy, narrow;
 };
 
-constexpr int64_t kHessianBlock = 32;
-
-/// The column pass of pixels [x, x + count) of a row; rows[radius + k] is the row k below.
-template <class Real, int64_t kCount>
+/// The column pass of one block of a row at x; rows[radius + k] is the row k below.
+template <class Real>
 VOXLOOM_INLINE void columns_of_block(const GaussianKernels<Real>& kernels,
                                      const Real* const* rows,
                                      int64_t x,
-                                     int64_t count,
                                      Real* o0,
                                      Real* o1,
                                      Real* o2) {
-  const int64_t n = kCount > 0 ? kCount : count;
-  Real s0[kHessianBlock], s1[kHessianBlock], s2[kHessianBlock];
+  using P = Pack<Real>;
+  typename P::Vector s0[2], s1[2], s2[2];
   const int64_t r = kernels.radius;
-  const Real* centre = rows[r] + x;
-  for (int64_t i = 0; i < n; ++i) {
-    s0[i] = kernels.g0[0] * centre[i];
-    s1[i] = 0;
-    s2[i] = kernels.g2[0] * centre[i];
+  for (int64_t v = 0; v < 2; ++v) {
+    typename P::Vector centre;
+    P::load(centre, rows[r] + x + v * P::kCount);
+    s0[v] = kernels.g0[0] * centre;
+    s1[v] = centre - centre;
+    s2[v] = kernels.g2[0] * centre;
   }
   for (int64_t k = 1; k <= r; ++k) {
-    const Real* up = rows[r - k] + x;
-    const Real* down = rows[r + k] + x;
     const Real w0 = kernels.g0[static_cast<size_t>(k)], w1 = kernels.g1[static_cast<size_t>(k)],
                w2 = kernels.g2[static_cast<size_t>(k)];
-    for (int64_t i = 0; i < n; ++i) {
-      const Real sum = up[i] + down[i], difference = down[i] - up[i];
-      s0[i] += w0 * sum;
-      s1[i] += w1 * difference;
-      s2[i] += w2 * sum;
+    for (int64_t v = 0; v < 2; ++v) {
+      typename P::Vector up, down;
+      P::load(up, rows[r - k] + x + v * P::kCount);
+      P::load(down, rows[r + k] + x + v * P::kCount);
+      s1[v] += w1 * (down - up);
+      up += down;
+      s0[v] += w0 * up;
+      s2[v] += w2 * up;
     }
   }
-  for (int64_t i = 0; i < n; ++i) {
-    o0[i] = s0[i];
-    o1[i] = s1[i];
-    o2[i] = s2[i];
+  for (int64_t v = 0; v < 2; ++v) {
+    P::store(o0 + v * P::kCount, s0[v]);
+    P::store(o1 + v * P::kCount, s1[v]);
+    P::store(o2 + v * P::kCount, s2[v]);
   }
 }
 
 /// The row pass; a0, a1, a2 point at pixel x in buffers with repeated ends.
-template <class Real, int64_t kCount>
+template <class Real>
 VOXLOOM_INLINE void row_of_block(const GaussianKernels<Real>& kernels,
                                  const Real* a0,
                                  const Real* a1,
                                  const Real* a2,
-                                 int64_t count,
                                  Real* xx,
                                  Real* xy,
                                  Real* yy) {
-  const int64_t n = kCount > 0 ? kCount : count;
-  Real sxx[kHessianBlock], sxy[kHessianBlock], syy[kHessianBlock];
-  for (int64_t i = 0; i < n; ++i) {
-    sxx[i] = kernels.g2[0] * a0[i];
-    sxy[i] = 0;
-    syy[i] = kernels.g0[0] * a2[i];
+  using P = Pack<Real>;
+  typename P::Vector sxx[2], sxy[2], syy[2];
+  for (int64_t v = 0; v < 2; ++v) {
+    typename P::Vector c0, c2;
+    P::load(c0, a0 + v * P::kCount);
+    P::load(c2, a2 + v * P::kCount);
+    sxx[v] = kernels.g2[0] * c0;
+    sxy[v] = c0 - c0;
+    syy[v] = kernels.g0[0] * c2;
   }
   for (int64_t k = 1; k <= kernels.radius; ++k) {
     const Real w0 = kernels.g0[static_cast<size_t>(k)], w1 = kernels.g1[static_cast<size_t>(k)],
                w2 = kernels.g2[static_cast<size_t>(k)];
-    for (int64_t i = 0; i < n; ++i) {
-      sxx[i] += w2 * (a0[i - k] + a0[i + k]);
-      sxy[i] += w1 * (a1[i + k] - a1[i - k]);
-      syy[i] += w0 * (a2[i - k] + a2[i + k]);
+    for (int64_t v = 0; v < 2; ++v) {
+      const int64_t at = v * P::kCount;
+      typename P::Vector left, right;
+      P::load(left, a0 + at - k);
+      P::load(right, a0 + at + k);
+      sxx[v] += w2 * (left + right);
+      P::load(left, a1 + at - k);
+      P::load(right, a1 + at + k);
+      sxy[v] += w1 * (right - left);
+      P::load(left, a2 + at - k);
+      P::load(right, a2 + at + k);
+      syy[v] += w0 * (left + right);
     }
   }
-  for (int64_t i = 0; i < n; ++i) {
-    xx[i] = sxx[i];
-    xy[i] = sxy[i];
-    yy[i] = syy[i];
+  for (int64_t v = 0; v < 2; ++v) {
+    P::store(xx + v * P::kCount, sxx[v]);
+    P::store(xy + v * P::kCount, sxy[v]);
+    P::store(yy + v * P::kCount, syy[v]);
   }
 }
 
-/// Second derivatives of row y times sigma^2 into `row`. Borders are repeated.
+/// Second derivatives of row y times sigma^2 into `row`. Borders are repeated. The last block of a
+/// row that blocks do not divide overlaps the one before; a row shorter than a block is continued
+/// in `row.narrow`.
 template <class Real>
 VOXLOOM_INLINE void hessian_of_row(const GaussianKernels<Real>& kernels,
                                    const Real* image,
@@ -131,26 +162,35 @@ VOXLOOM_INLINE void hessian_of_row(const GaussianKernels<Real>& kernels,
                                    int64_t y,
                                    const Real** rows,
                                    HessianRow<Real>& row) {
+  constexpr int64_t kBlock = kHessianBlock<Real>;
   const int64_t r = kernels.radius;
   for (int64_t k = -r; k <= r; ++k) {
     rows[r + k] = image + std::clamp<int64_t>(y + k, 0, height - 1) * width;
+    if (width >= kBlock) continue;
+    Real* wide = row.narrow.data() + (r + k) * kBlock;
+    std::copy(rows[r + k], rows[r + k] + width, wide);
+    rows[r + k] = wide;
   }
   Real *a0 = row.a0.data() + r, *a1 = row.a1.data() + r, *a2 = row.a2.data() + r;
-  int64_t x = 0;
-  for (; x + kHessianBlock <= width; x += kHessianBlock) {
-    columns_of_block<Real, kHessianBlock>(kernels, rows, x, kHessianBlock, a0 + x, a1 + x, a2 + x);
+  const int64_t last = std::max<int64_t>(0, width - kBlock);
+  for (int64_t x = 0; x < width; x += kBlock) {
+    const int64_t at = std::min(x, last);
+    columns_of_block(kernels, rows, at, a0 + at, a1 + at, a2 + at);
   }
-  columns_of_block<Real, 0>(kernels, rows, x, width - x, a0 + x, a1 + x, a2 + x);
   for (Real* a : {a0, a1, a2}) {
     std::fill(a - r, a, a[0]);
     std::fill(a + width, a + width + r, a[width - 1]);
   }
-  Real *xx = row.xx.data(), *xy = row.xy.data(), *yy = row.yy.data();
-  for (x = 0; x + kHessianBlock <= width; x += kHessianBlock) {
-    row_of_block<Real, kHessianBlock>(
-        kernels, a0 + x, a1 + x, a2 + x, kHessianBlock, xx + x, xy + x, yy + x);
+  for (int64_t x = 0; x < width; x += kBlock) {
+    const int64_t at = std::min(x, last);
+    row_of_block(kernels,
+                 a0 + at,
+                 a1 + at,
+                 a2 + at,
+                 row.xx.data() + at,
+                 row.xy.data() + at,
+                 row.yy.data() + at);
   }
-  row_of_block<Real, 0>(kernels, a0 + x, a1 + x, a2 + x, width - x, xx + x, xy + x, yy + x);
 }
 
 /// Eigenvalues of `row` by magnitude.

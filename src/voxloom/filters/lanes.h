@@ -6,11 +6,11 @@
 #include <cstdint>
 
 /// Compiles a function for AVX-512, AVX2 and the baseline; the loader picks one at start. Loops in
-/// it (and in inline functions that it calls) become vector code by themselves.
+/// it (and in inline functions that it calls) become vector code by themselves. Features, not
+/// "arch=": clang 14 picks those by the processor's maker.
 #if defined(__x86_64__) && (defined(__clang__) || defined(__GNUC__)) && \
     !defined(__SANITIZE_THREAD__)
-#define VOXLOOM_FOR_EACH_ISA \
-  __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
+#define VOXLOOM_FOR_EACH_ISA __attribute__((target_clones("avx512f", "avx2", "default")))
 #else
 #define VOXLOOM_FOR_EACH_ISA
 #endif

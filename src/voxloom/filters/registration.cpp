@@ -17,6 +17,43 @@ struct Place {
   float gradient = 0.0F;
 };
 
+/// Binomial [1 4 6 4 1] / 16 along both axes; borders are repeated.
+VOXLOOM_FOR_EACH_ISA void smooth_rows(
+    const float* image, int64_t width, int64_t height, int64_t first, int64_t last, float* out) {
+  std::vector<float> padded(static_cast<size_t>(width + 4));
+  for (int64_t y = first; y < last; ++y) {
+    const float* rows[5];
+    for (int64_t k = 0; k < 5; ++k) {
+      rows[k] = image + std::clamp<int64_t>(y + k - 2, 0, height - 1) * width;
+    }
+    float* middle = padded.data() + 2;
+    for (int64_t x = 0; x < width; ++x) {
+      middle[x] = (rows[0][x] + rows[4][x] + 4.0F * (rows[1][x] + rows[3][x]) + 6.0F * rows[2][x]) *
+                  (1.0F / 16);
+    }
+    padded[0] = padded[1] = middle[0];
+    middle[width] = middle[width + 1] = middle[width - 1];
+    const float* p = padded.data();
+    float* to = out + y * width;
+    for (int64_t x = 0; x < width; ++x) {
+      to[x] = (p[x] + p[x + 4] + 4.0F * (p[x + 1] + p[x + 3]) + 6.0F * p[x + 2]) * (1.0F / 16);
+    }
+  }
+}
+
+VOXLOOM_FOR_EACH_ISA void halve_rows(
+    const float* image, int64_t width, int64_t first, int64_t last, float* out) {
+  const int64_t w = width / 2;
+  for (int64_t y = first; y < last; ++y) {
+    const float* a = image + 2 * y * width;
+    const float* b = a + width;
+    float* to = out + y * w;
+    for (int64_t x = 0; x < w; ++x) {
+      to[x] = 0.25F * (a[2 * x] + a[2 * x + 1] + b[2 * x] + b[2 * x + 1]);
+    }
+  }
+}
+
 /// Squared gradient of a half-size image; 0 on its border.
 std::vector<float> gradient_of(const std::vector<float>& image, int64_t w, int64_t h) {
   std::vector<float> g(image.size(), 0.0F);
@@ -82,8 +119,8 @@ ControlPoint match_place(const FramePyramid& background,
   if (coarse.ncc <= -1.0) return {};
   const int64_t x = std::clamp<int64_t>(2 * place.x, half, w - 1 - half);
   const int64_t y = std::clamp<int64_t>(2 * place.y, half, h - 1 - half);
-  const Match fine = match_template({live.full.data(), w, h},
-                                    {background.full.data(), w, h},
+  const Match fine = match_template({live.smooth.data(), w, h},
+                                    {background.smooth.data(), w, h},
                                     x,
                                     y,
                                     half,
@@ -109,12 +146,13 @@ std::vector<ControlPoint> without_outliers(const std::vector<ControlPoint>& poin
     order.clear();
     for (size_t k = 0; k < points.size(); ++k) {
       if (&points[k] == &p) continue;
-      order.emplace_back(std::hypot(points[k].x - p.x, points[k].y - p.y), k);
+      const double x = points[k].x - p.x, y = points[k].y - p.y;
+      order.emplace_back(x * x + y * y, k);
     }
     const size_t count = std::min<size_t>(8, order.size());
     if (count == 0) continue;  // One match alone proves nothing.
-    std::partial_sort(
-        order.begin(), order.begin() + static_cast<std::ptrdiff_t>(count), order.end());
+    std::nth_element(
+        order.begin(), order.begin() + static_cast<std::ptrdiff_t>(count - 1), order.end());
     std::vector<double> dx, dy;
     for (size_t k = 0; k < count; ++k) {
       dx.push_back(points[order[k].second].dx);
@@ -125,40 +163,70 @@ std::vector<ControlPoint> without_outliers(const std::vector<ControlPoint>& poin
   return kept;
 }
 
+/// exp(-(k kStep - centre)^2 / (2 sigma^2)) for every node k of an axis.
+void gaussian_of_nodes(double centre, double sigma, std::span<float> out) {
+  for (size_t k = 0; k < out.size(); ++k) {
+    const double d = (static_cast<double>(k) * MotionField::kStep - centre) / sigma;
+    out[k] = static_cast<float>(std::exp(-0.5 * d * d));
+  }
+}
+
+/// Adds a point to the sums of one row of nodes.
+VOXLOOM_FOR_EACH_ISA void add_point(const float* across,
+                                    float down,
+                                    float dx,
+                                    float dy,
+                                    int64_t columns,
+                                    float* total,
+                                    float* sum_dx,
+                                    float* sum_dy) {
+  for (int64_t i = 0; i < columns; ++i) {
+    const float w = down * across[i];
+    total[i] += w;
+    sum_dx[i] += w * dx;
+    sum_dy[i] += w * dy;
+  }
+}
+
 /// Gaussian-weighted means of the points' displacements; far from all points the median.
 void spread(MotionField& motion, double sigma) {
+  constexpr float kFar = 0.02F;   // The median's weight: that of a point 2.8 sigma away.
+  constexpr float kNone = 1e-4F;  // A point 4.3 sigma away no longer counts.
+  const auto columns = static_cast<size_t>(motion.columns), rows = static_cast<size_t>(motion.rows);
   const size_t count = motion.points.size();
-  const auto weights = [&](int64_t nodes, auto coordinate) {
-    std::vector<float> table(static_cast<size_t>(nodes) * count);
-    for (int64_t node = 0; node < nodes; ++node) {
-      for (size_t k = 0; k < count; ++k) {
-        const double d =
-            (static_cast<double>(node * MotionField::kStep) - coordinate(motion.points[k])) / sigma;
-        table[static_cast<size_t>(node) * count + k] = static_cast<float>(std::exp(-0.5 * d * d));
-      }
-    }
-    return table;
-  };
-  const auto wx = weights(motion.columns, [](const ControlPoint& p) { return p.x; });
-  const auto wy = weights(motion.rows, [](const ControlPoint& p) { return p.y; });
-  constexpr float kFar = 0.02F;  // The median's weight: that of a point 2.8 sigma away.
-  for (int64_t row = 0; row < motion.rows; ++row) {
-    for (int64_t column = 0; column < motion.columns; ++column) {
-      float total = kFar;
-      float dx = kFar * static_cast<float>(motion.median_dx);
-      float dy = kFar * static_cast<float>(motion.median_dy);
-      for (size_t k = 0; k < count; ++k) {
-        const float w =
-            wx[static_cast<size_t>(column) * count + k] * wy[static_cast<size_t>(row) * count + k];
-        total += w;
-        dx += w * static_cast<float>(motion.points[k].dx);
-        dy += w * static_cast<float>(motion.points[k].dy);
-      }
-      const auto i = static_cast<size_t>(row * motion.columns + column);
-      motion.dx[i] = dx / total;
-      motion.dy[i] = dy / total;
-    }
+  std::vector<float> across(count * columns), down(count * rows);
+  for (size_t k = 0; k < count; ++k) {
+    gaussian_of_nodes(motion.points[k].x, sigma, std::span(across).subspan(k * columns, columns));
+    gaussian_of_nodes(motion.points[k].y, sigma, std::span(down).subspan(k * rows, rows));
   }
+  const auto median_dx = static_cast<float>(motion.median_dx);
+  const auto median_dy = static_cast<float>(motion.median_dy);
+  parallel_for(0, motion.rows, 8, [&](int64_t first, int64_t last) {
+    std::vector<float> total(columns);
+    for (auto row = static_cast<size_t>(first); row < static_cast<size_t>(last); ++row) {
+      float* dx = motion.dx.data() + row * columns;
+      float* dy = motion.dy.data() + row * columns;
+      std::fill(total.begin(), total.end(), kFar);
+      std::fill_n(dx, columns, kFar * median_dx);
+      std::fill_n(dy, columns, kFar * median_dy);
+      for (size_t k = 0; k < count; ++k) {
+        const float weight = down[k * rows + row];
+        if (weight < kNone) continue;
+        add_point(across.data() + k * columns,
+                  weight,
+                  static_cast<float>(motion.points[k].dx),
+                  static_cast<float>(motion.points[k].dy),
+                  motion.columns,
+                  total.data(),
+                  dx,
+                  dy);
+      }
+      for (size_t i = 0; i < columns; ++i) {
+        dx[i] /= total[i];
+        dy[i] /= total[i];
+      }
+    }
+  });
 }
 
 /// Displacements of one pixel row from the grid.
@@ -218,20 +286,16 @@ void FramePyramid::assign(std::span<const float> image, int64_t w, int64_t h) {
   width = w;
   height = h;
   full.assign(image.begin(), image.end());
-  halve();
+  update();
 }
 
-void FramePyramid::halve() {
-  const int64_t w = width, h = height;
-  half.resize(static_cast<size_t>((w / 2) * (h / 2)));
-  for (int64_t y = 0; y < h / 2; ++y) {
-    const float* a = full.data() + 2 * y * w;
-    const float* b = a + w;
-    float* to = half.data() + y * (w / 2);
-    for (int64_t x = 0; x < w / 2; ++x) {
-      to[x] = 0.25F * (a[2 * x] + a[2 * x + 1] + b[2 * x] + b[2 * x + 1]);
-    }
-  }
+void FramePyramid::update() {
+  smooth.resize(full.size());
+  half.resize(static_cast<size_t>((width / 2) * (height / 2)));
+  parallel_for(0, height / 2 + height % 2, 32, [&](int64_t first, int64_t last) {
+    smooth_rows(full.data(), width, height, 2 * first, std::min(2 * last, height), smooth.data());
+    halve_rows(smooth.data(), width, first, std::min(last, height / 2), half.data());
+  });
 }
 
 MotionField find_motion(const FramePyramid& background,

@@ -20,13 +20,15 @@ struct RegistrationOptions {
   double field_sigma = 24.0;     ///< Of the Gaussian that spreads the displacements.
 };
 
-/// A frame at full and half size.
+/// A frame, and what it is matched by: noise of a low dose would hide that two places are alike, so
+/// both levels are smoothed.
 struct FramePyramid {
   int64_t width = 0, height = 0;
   std::vector<float> full;
-  std::vector<float> half;  ///< [height / 2, width / 2], means of 2x2 px.
+  std::vector<float> smooth;  ///< [height, width] binomial of 5x5 px
+  std::vector<float> half;    ///< [height / 2, width / 2], means of 2x2 px of `smooth`.
   void assign(std::span<const float> image, int64_t w, int64_t h);
-  void halve();  ///< Makes `half` from `full`.
+  void update();  ///< Makes the others from `full`.
 };
 
 /// A place of the live frame and where the background shows it: background(x + dx, y + dy).

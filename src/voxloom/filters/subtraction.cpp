@@ -15,6 +15,8 @@ namespace {
 constexpr double kTooRecent_s = 0.3;
 constexpr float kRevealRate = 0.3F;
 constexpr int64_t kThumbnailStep = 8;
+/// Correlation of two frames' thumbnails above which they show the same view.
+constexpr double kAlike = 0.85;
 
 /// -ln of a frame; black is cut at half a grey level of 8 bits.
 VOXLOOM_FOR_EACH_ISA void attenuation(const float* pixels,
@@ -113,9 +115,11 @@ void Subtraction::reset() {
   past_.clear();
 }
 
-bool Subtraction::lost(const MotionField& motion) const {
-  // A featureless view (no control points) can't be lost: there is nothing to follow.
-  return motion.tried >= 4 && 2 * static_cast<int64_t>(motion.points.size()) < motion.tried;
+bool Subtraction::lost(const MotionField& motion, double ncc) const {
+  // Without control points there is nothing to follow. At a low dose single squares drown in noise
+  // while the frames as a whole still look alike.
+  return motion.tried >= 4 && 2 * static_cast<int64_t>(motion.points.size()) < motion.tried &&
+         ncc < kAlike;
 }
 
 const SubtractionState& Subtraction::step(const FrameView& view,
@@ -146,7 +150,9 @@ void Subtraction::running(const FrameView& view, std::span<float> out) {
     return;
   }
   state_.motion = find_motion(background_, live_, view.field, registration_);
-  if (lost(state_.motion)) {
+  state_.ncc = correlation(thumbnail_of(background_.half, view.width, view.height),
+                           thumbnail_of(live_.half, view.width, view.height));
+  if (lost(state_.motion, state_.ncc)) {
     background_ = live_;
     frames_ = 1;
     state_.reason = "background lost";
@@ -174,7 +180,7 @@ void Subtraction::running(const FrameView& view, std::span<float> out) {
            last,
            full.data());
   });
-  background_.halve();
+  background_.update();
 }
 
 void Subtraction::phase(const FrameView& view, double time_s, std::span<float> out) {
@@ -191,7 +197,7 @@ void Subtraction::phase(const FrameView& view, double time_s, std::span<float> o
   std::vector<float> lowest;
   for (const auto& [score, k] : ranked) {
     MotionField motion = find_motion(past_[k].frame, live_, view.field, registration_);
-    if (lost(motion)) {
+    if (lost(motion, -score)) {
       state_.reason = "background lost";
       continue;
     }

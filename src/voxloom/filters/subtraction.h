@@ -17,7 +17,7 @@ struct SubtractionState {
   bool valid = false;  ///< The output means something.
   std::string reason;  ///< Why not: "no background yet", "background lost".
   MotionField motion;  ///< From the background that was used (kPhase: the best frame's).
-  double ncc = 0.0;    ///< Between live frame and background before registration.
+  double ncc = 0.0;    ///< Of the thumbnails of live frame and background, before registration.
 };
 
 /// Motion-compensated subtraction in the log domain: out = -ln(frame) + ln(background moved over
@@ -32,8 +32,9 @@ struct SubtractionState {
 /// ones by correlation with the live frame are registered and their brightest values taken: the
 /// device is dark, so what it hides in one is seen in another.
 ///
-/// When fewer than half of the control points find a match the table or the view has moved: the
-/// background starts again and frames are not valid until it is there.
+/// When fewer than half of the control points find a match and the frames as a whole (means of 8x8
+/// px) correlate by less than 0.85, the table or the view has moved: the background starts again,
+/// and that frame is not valid.
 class Subtraction {
  public:
   /// Throws kInvalidArgument for options out of range.
@@ -51,7 +52,7 @@ class Subtraction {
   };
   void running(const FrameView& view, std::span<float> out);
   void phase(const FrameView& view, double time_s, std::span<float> out);
-  [[nodiscard]] bool lost(const MotionField& motion) const;
+  [[nodiscard]] bool lost(const MotionField& motion, double ncc) const;
 
   infer::SubtractOptions options_;
   RegistrationOptions registration_;

@@ -10,6 +10,7 @@
 
 #include "voxloom/core/cancel.h"
 #include "voxloom/core/progress.h"
+#include "voxloom/infer/filter_options.h"
 #include "voxloom/infer/segmenter.h"
 #include "voxloom/infer/wire_options.h"
 #include "voxloom/infer/wire_segmenter.h"
@@ -71,6 +72,10 @@ struct MlApi {
                                        const std::function<void(const std::string&)>& line,
                                        Progress& progress,
                                        const CancelToken& stop);
+  /// Measures filter chains on a set or a video; returns metrics.json.
+  nlohmann::ordered_json (*wire_filters)(const FilterReportOptions& options,
+                                         Progress& progress,
+                                         const CancelToken& stop);
   /// Versions of libtorch and OpenVINO, instruction sets used: for `voxloom --version --verbose`.
   nlohmann::ordered_json (*describe)();
 };

@@ -15,6 +15,7 @@
 #include "voxloom/kernels/isa.h"
 #include "voxloom/models/wire/wire_network.h"
 #include "voxloom/recipes/wire/commands.h"
+#include "voxloom/recipes/wire/filter_report.h"
 #include "voxloom/recipes/wire/track.h"
 
 namespace voxloom::recipes {
@@ -99,6 +100,12 @@ ordered_json wire_track(const infer::WireTrackCommand& options,
   return translated([&] { return wire::track(options, line, progress, stop); });
 }
 
+ordered_json wire_filters(const infer::FilterReportOptions& options,
+                          Progress& progress,
+                          const CancelToken& stop) {
+  return translated([&] { return wire::filter_report(options, progress, stop); });
+}
+
 ordered_json describe() {
   return {{"libtorch", TORCH_VERSION},
           {"openvino", engine::has_openvino()},
@@ -120,6 +127,7 @@ constexpr infer::MlApi kApi = {
     .wire_eval = wire_eval,
     .wire_predict = wire_predict,
     .wire_track = wire_track,
+    .wire_filters = wire_filters,
     .describe = describe,
 };
 
