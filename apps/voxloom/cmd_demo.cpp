@@ -1,5 +1,6 @@
 #include <filesystem>
 
+#include "voxloom/core/atomic_file.h"
 #include "voxloom/core/error.h"
 #include "voxloom/core/program_files.h"
 
@@ -41,13 +42,8 @@ std::vector<infer::ObjectPrompt> demo_prompts(bool network) {
 }
 
 int run_demo(DemoArgs& args, Context& context) {
-  std::error_code failed;
   const fs::path folder = args.output;
-  fs::create_directories(folder, failed);
-  VOXLOOM_CHECK(fs::is_directory(folder),
-                ErrorCode::kUnavailable,
-                "output '{}': the folder cannot be made",
-                folder.string());
+  make_output_folder(folder);
   SegmentJob job;
   job.image = bundled_path("examples/vs_mr_dicom").string();
   job.model = resolve_model(args.model);
@@ -55,6 +51,7 @@ int run_demo(DemoArgs& args, Context& context) {
   job.output = folder / "ventricles.nii.gz";
   job.preview = folder / "ventricles.png";
   // The demo's own files may be replaced, so that it can be run again.
+  std::error_code failed;
   for (const auto& path : {job.output, job.preview, sidecar_path(job.output)}) {
     fs::remove(path, failed);
   }

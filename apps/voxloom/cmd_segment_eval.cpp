@@ -49,12 +49,7 @@ int run_eval(EvalArgs& args, Context& context) {
   const auto overwrite = context.common.force ? Overwrite::kReplace : Overwrite::kRefuse;
   const fs::path folder = args.output;
   const auto cases = read_eval_cases(args.data);
-  std::error_code failed;
-  fs::create_directories(folder, failed);
-  VOXLOOM_CHECK(fs::is_directory(folder),
-                ErrorCode::kUnavailable,
-                "output '{}': the folder cannot be made",
-                folder.string());
+  make_output_folder(folder);
   check_output(folder / "report.html", overwrite);
   check_output(folder / "metrics.json", overwrite);
 

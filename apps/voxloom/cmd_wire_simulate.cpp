@@ -35,12 +35,7 @@ struct SimulateArgs {
 };
 
 int run_simulate(SimulateArgs& args, Context& context) {
-  std::error_code failed;
-  std::filesystem::create_directories(args.job.folder, failed);
-  VOXLOOM_CHECK(std::filesystem::is_directory(args.job.folder),
-                ErrorCode::kUnavailable,
-                "output '{}': the folder cannot be made",
-                args.job.folder.string());
+  make_output_folder(args.job.folder);
   const auto made = dataset::export_fluoro(args.job, *context.progress, context.stop);
   const auto manifest = (args.job.folder / "manifest.jsonl").string();
   *context.out << format("{} frames in {} sequences; a wire in {}, visible in {}\n{}\n{}\n{}\n",

@@ -28,6 +28,15 @@ std::filesystem::path folder_of(const std::filesystem::path& path) {
 
 }  // namespace
 
+void make_output_folder(const std::filesystem::path& folder) {
+  std::error_code failed;
+  std::filesystem::create_directories(folder, failed);
+  VOXLOOM_CHECK(std::filesystem::is_directory(folder),
+                ErrorCode::kUnavailable,
+                "output '{}': the folder cannot be made",
+                folder.string());
+}
+
 void check_output(const std::filesystem::path& path, Overwrite overwrite) {
   std::error_code ignored;
   VOXLOOM_CHECK(std::filesystem::is_directory(folder_of(path), ignored),

@@ -50,6 +50,9 @@ class AtomicFile {
 [[nodiscard]] std::string read_text_file(const std::filesystem::path& path,
                                          size_t max_bytes = size_t{64} << 20);
 
+/// Makes the folder that a command writes to, with those above it. Throws kUnavailable naming it.
+void make_output_folder(const std::filesystem::path& folder);
+
 /// Throws kAlreadyExists when `path` exists and may not be replaced: call before long work.
 void check_output(const std::filesystem::path& path, Overwrite overwrite);
 

@@ -7,6 +7,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "voxloom/core/atomic_file.h"
 #include "voxloom/core/error.h"
 #include "voxloom/core/format.h"
 #include "voxloom/core/parallel.h"
@@ -21,15 +22,6 @@ namespace fs = std::filesystem;
 using nlohmann::ordered_json;
 
 constexpr int64_t kSheetColumns = 4, kSheetRows = 3;  // frames beside their overlays
-
-void make_folder(const fs::path& folder) {
-  std::error_code failed;
-  fs::create_directories(folder, failed);
-  VOXLOOM_CHECK(fs::is_directory(folder),
-                ErrorCode::kUnavailable,
-                "output '{}': the folder cannot be made",
-                folder.string());
-}
 
 /// Returns the SHA-256 of the file.
 std::string write_grey(const fs::path& path,
@@ -61,12 +53,7 @@ void write_text(const fs::path& path, const std::string& text, Overwrite overwri
 }
 
 void write_canvas(const fs::path& path, const image::Canvas& canvas, Overwrite overwrite) {
-  io::Raster raster;
-  raster.width = canvas.width();
-  raster.height = canvas.height();
-  raster.channels = 3;
-  raster.pixels = as_bytes(canvas.pixels());
-  io::write_png(raster, path, overwrite);
+  io::write_png(io::rgb_raster(canvas.width(), canvas.height(), canvas.pixels()), path, overwrite);
 }
 
 double rounded(double value, double unit) {
@@ -118,7 +105,7 @@ class SequenceWriter {
         seed_(fluoro_sequence_seed(static_cast<uint64_t>(job.seed), job.split, index)),
         sequence_(job.options, seed_, index) {
     for (const char* part : {"image", "label", "instance"}) {
-      if (std::string_view(part) != "instance" || job.instances) make_folder(folder(part));
+      if (std::string_view(part) != "instance" || job.instances) make_output_folder(folder(part));
     }
   }
 

@@ -125,13 +125,7 @@ std::string cut_title(const Cut& cut) {
 }
 
 std::string png_of(const image::Canvas& canvas) {
-  io::Raster raster;
-  raster.width = canvas.width();
-  raster.height = canvas.height();
-  raster.channels = 3;
-  const auto bytes = std::as_bytes(std::span(canvas.pixels()));
-  raster.pixels.assign(bytes.begin(), bytes.end());
-  return io::encode_png(raster);
+  return io::encode_png(io::rgb_raster(canvas.width(), canvas.height(), canvas.pixels()));
 }
 
 struct ObjectRow {

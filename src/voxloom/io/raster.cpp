@@ -63,6 +63,11 @@ Raster read_raster(const std::filesystem::path& path, PngPalette palette) {
   }
 }
 
+Raster rgb_raster(int64_t width, int64_t height, std::span<const uint8_t> rgb) {
+  const auto bytes = std::as_bytes(rgb);
+  return {.width = width, .height = height, .channels = 3, .pixels = {bytes.begin(), bytes.end()}};
+}
+
 Raster to_grey(const Raster& raster) {
   if (raster.channels == 1) return raster;
   Raster out{raster.width, raster.height, 1, raster.type, {}};

@@ -21,6 +21,9 @@ struct Raster {
   std::vector<std::byte> pixels;                     ///< width * height * channels values.
 };
 
+/// RGB of 8 bits. rgb: [height, width, 3], as image::Canvas::pixels() has it.
+[[nodiscard]] Raster rgb_raster(int64_t width, int64_t height, std::span<const uint8_t> rgb);
+
 enum class RasterFormat { kNone, kPng, kJpeg, kTiff };
 
 /// By the first bytes (8 suffice).

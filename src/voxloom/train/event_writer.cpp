@@ -70,9 +70,7 @@ void EventWriter::scalar(std::string_view tag, double value, int64_t step) {
 }
 
 void EventWriter::picture(const Picture& picture, int64_t step) {
-  io::Raster raster{.width = picture.width, .height = picture.height, .channels = 3};
-  const auto bytes = std::as_bytes(std::span(picture.rgb));
-  raster.pixels.assign(bytes.begin(), bytes.end());
+  const auto raster = io::rgb_raster(picture.width, picture.height, picture.rgb);
   constexpr int64_t kRgb = 3;
   const ProtobufWire image = ProtobufWire()
                                  .integer(1, picture.height)

@@ -84,10 +84,8 @@ std::string pictures_html(const std::vector<Picture>& pictures) {
   if (pictures.empty()) return "";
   std::string html = "<h2>Pictures of the last validation</h2>\n";
   for (const Picture& picture : pictures) {
-    io::Raster raster{.width = picture.width, .height = picture.height, .channels = 3};
-    const auto bytes = std::as_bytes(std::span(picture.rgb));
-    raster.pixels.assign(bytes.begin(), bytes.end());
-    const std::string png = io::encode_png(raster);
+    const std::string png =
+        io::encode_png(io::rgb_raster(picture.width, picture.height, picture.rgb));
     html += format("<figure>{}<figcaption>{}</figcaption></figure>\n",
                    html_image(std::as_bytes(std::span(png.data(), png.size())), picture.name),
                    html_escape(picture.name));

@@ -7,7 +7,7 @@
 #include "voxloom/core/log.h"
 #include "voxloom/core/parallel.h"
 #include "voxloom/core/random.h"
-#include "voxloom/train/autocast.h"
+#include "voxloom/tensor/autocast.h"
 #include "voxloom/train/checkpoint.h"
 #include "voxloom/train/gradients.h"
 #include "voxloom/train/run_report.h"
@@ -16,6 +16,18 @@
 
 namespace voxloom::train {
 namespace {
+
+std::optional<at::ScalarType> autocast_type(Amp amp) {
+  switch (amp) {
+    case Amp::kOff:
+      return std::nullopt;
+    case Amp::kBf16:
+      return at::kBFloat16;
+    case Amp::kFp16:
+      return at::kHalf;
+  }
+  return std::nullopt;
+}
 
 double seconds_between(std::chrono::steady_clock::time_point a,
                        std::chrono::steady_clock::time_point b) {
@@ -183,7 +195,7 @@ bool Trainer::run_batches(int64_t count) {
     torch::manual_seed(batch_seed(options_.seed, epoch(), first_batch() + i));
     Step step;
     {
-      const AutocastScope autocast(device, options_.amp);
+      const tensor::Autocast autocast(autocast_type(options_.amp), device);
       step = task_.step();
     }
     VOXLOOM_CHECK(step.loss.defined() && step.loss.numel() == 1 &&

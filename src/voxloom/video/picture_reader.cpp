@@ -14,25 +14,14 @@ namespace fs = std::filesystem;
 
 constexpr double kFramesPerSecond = 15.0;
 
-bool is_picture(const fs::path& path) {
-  auto suffix = path.extension().string();
-  std::transform(suffix.begin(), suffix.end(), suffix.begin(), [](unsigned char c) {
-    return static_cast<char>(std::tolower(c));
-  });
-  return suffix == ".png" || suffix == ".jpg" || suffix == ".jpeg";
-}
-
 class PictureReader final : public VideoReader {
  public:
   PictureReader(const std::string& folder, const OpenOptions& options) {
-    for (const auto& entry : fs::directory_iterator(folder)) {
-      if (entry.is_regular_file() && is_picture(entry.path())) files_.push_back(entry.path());
-    }
+    files_ = list_pictures(folder);
     VOXLOOM_CHECK(!files_.empty(),
                   ErrorCode::kNotFound,
                   "video '{}': the folder holds no PNG or JPEG files",
                   folder);
-    std::sort(files_.begin(), files_.end());
     const auto first = picture_frame(io::read_raster(files_.front()));
     info_ = {.width = first.width,
              .height = first.height,
@@ -70,6 +59,23 @@ class PictureReader final : public VideoReader {
 };
 
 }  // namespace
+
+bool is_picture(const fs::path& path) {
+  auto suffix = path.extension().string();
+  std::transform(suffix.begin(), suffix.end(), suffix.begin(), [](unsigned char c) {
+    return static_cast<char>(std::tolower(c));
+  });
+  return suffix == ".png" || suffix == ".jpg" || suffix == ".jpeg";
+}
+
+std::vector<fs::path> list_pictures(const fs::path& folder) {
+  std::vector<fs::path> files;
+  for (const auto& entry : fs::directory_iterator(folder)) {
+    if (entry.is_regular_file() && is_picture(entry.path())) files.push_back(entry.path());
+  }
+  std::sort(files.begin(), files.end());
+  return files;
+}
 
 image::Frame picture_frame(const io::Raster& raster) {
   const auto grey = raster.channels == 1 ? raster : io::to_grey(raster);

@@ -151,10 +151,8 @@ std::string worst_cases(const std::vector<Sample>& samples,
     const auto labelled = dataset::load_sample(samples[i]);
     const auto canvas =
         compare_masks(labelled, object_mask(labelled.mask, classes), measured.predicted[i]);
-    io::Raster raster{.width = canvas.width(), .height = canvas.height(), .channels = 3};
-    const auto bytes = std::as_bytes(std::span(canvas.pixels()));
-    raster.pixels.assign(bytes.begin(), bytes.end());
-    const auto png = io::encode_png(raster);
+    const auto png =
+        io::encode_png(io::rgb_raster(canvas.width(), canvas.height(), canvas.pixels()));
     body += format(
         "<figure>{}<figcaption>{}: Dice {:.3f}, clDice {:.3f}, breaks {}</figcaption>"
         "</figure>\n",
@@ -207,12 +205,7 @@ ordered_json evaluate(const infer::WireEvalOptions& options,
                       const CancelToken& stop) {
   const auto overwrite = options.force ? Overwrite::kReplace : Overwrite::kRefuse;
   const fs::path folder = options.output;
-  std::error_code failed;
-  fs::create_directories(folder, failed);
-  VOXLOOM_CHECK(fs::is_directory(folder),
-                ErrorCode::kUnavailable,
-                "output '{}': the folder cannot be made",
-                folder.string());
+  make_output_folder(folder);
   check_output(folder / "report.html", overwrite);
   check_output(folder / "metrics.json", overwrite);
 

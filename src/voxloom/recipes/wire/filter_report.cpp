@@ -289,12 +289,7 @@ ordered_json filter_report(const infer::FilterReportOptions& options,
                            const CancelToken& stop) {
   const auto overwrite = options.force ? Overwrite::kReplace : Overwrite::kRefuse;
   const fs::path folder = options.output;
-  std::error_code failed;
-  fs::create_directories(folder, failed);
-  VOXLOOM_CHECK(fs::is_directory(folder),
-                ErrorCode::kUnavailable,
-                "output '{}': the folder cannot be made",
-                folder.string());
+  make_output_folder(folder);
   check_output(folder / "report.html", overwrite);
   check_output(folder / "metrics.json", overwrite);
 

@@ -25,25 +25,14 @@ struct Input {
   fs::path file;
 };
 
-bool is_picture(const fs::path& path) {
-  auto suffix = path.extension().string();
-  std::transform(suffix.begin(), suffix.end(), suffix.begin(), [](unsigned char c) {
-    return static_cast<char>(std::tolower(c));
-  });
-  return suffix == ".png" || suffix == ".jpg" || suffix == ".jpeg";
-}
-
 std::vector<Input> inputs_of(const std::vector<std::string>& sources) {
   std::vector<Input> out;
   for (const auto& source : sources) {
     if (fs::is_directory(source)) {
-      std::vector<fs::path> files;
-      for (const auto& entry : fs::directory_iterator(source)) {
-        if (entry.is_regular_file() && is_picture(entry.path())) files.push_back(entry.path());
+      for (auto& file : video::list_pictures(source)) {
+        out.push_back({file.stem().string(), std::move(file)});
       }
-      std::sort(files.begin(), files.end());
-      for (auto& file : files) out.push_back({file.stem().string(), std::move(file)});
-    } else if (is_picture(source)) {
+    } else if (video::is_picture(source)) {
       out.push_back({fs::path(source).stem().string(), source});
     } else {
       for (const auto& sample : dataset::read_manifest(source).samples) {
@@ -118,12 +107,7 @@ ordered_json predict(const infer::WirePredictOptions& options,
   const auto overwrite = options.force ? Overwrite::kReplace : Overwrite::kRefuse;
   const auto inputs = inputs_of(options.inputs);
   const fs::path folder = options.output;
-  std::error_code failed;
-  fs::create_directories(folder, failed);
-  VOXLOOM_CHECK(fs::is_directory(folder),
-                ErrorCode::kUnavailable,
-                "output '{}': the folder cannot be made",
-                folder.string());
+  make_output_folder(folder);
   for (const auto& input : inputs) check_output(folder / (input.name + "_mask.png"), overwrite);
 
   auto model = infer_ml::make_wire_segmenter(options.model, options.runtime, options.augmentation);
@@ -157,10 +141,9 @@ ordered_json predict(const infer::WirePredictOptions& options,
     result.mask = std::move(mask);
     if (options.overlays) {
       const auto canvas = infer::draw_wire_overlay(frame, result);
-      io::Raster raster{.width = canvas.width(), .height = canvas.height(), .channels = 3};
-      const auto bytes = std::as_bytes(std::span(canvas.pixels()));
-      raster.pixels.assign(bytes.begin(), bytes.end());
-      io::write_png(raster, folder / (input.name + "_overlay.png"), overwrite);
+      io::write_png(io::rgb_raster(canvas.width(), canvas.height(), canvas.pixels()),
+                    folder / (input.name + "_overlay.png"),
+                    overwrite);
     }
     ordered_json json{{"image", input.file.string()}};
     json.update(infer::wire_result_to_json(result));

@@ -8,7 +8,7 @@
 #include "voxloom/core/error.h"
 #include "voxloom/infer/wire_overlay.h"
 #include "voxloom/infer_ml/wire_network.h"
-#include "voxloom/metrics/bootstrap.h"
+#include "voxloom/metrics/latency.h"
 #include "voxloom/video/open_video.h"
 #include "voxloom/video/video_writer.h"
 
@@ -40,10 +40,11 @@ video::OpenOptions open_options(const infer::WireTrackCommand& command) {
 }
 
 ordered_json latency_json(const std::vector<double>& ms) {
-  return {{"median", metrics::quantile(ms, 0.5)},
-          {"p95", metrics::quantile(ms, 0.95)},
-          {"p99", metrics::quantile(ms, 0.99)},
-          {"max", metrics::quantile(ms, 1.0)}};
+  const auto summary = metrics::summarize_latency(ms, /*warm_up=*/0);
+  return {{"median", summary.p50_ms},
+          {"p95", summary.p95_ms},
+          {"p99", summary.p99_ms},
+          {"max", summary.max_ms}};
 }
 
 }  // namespace
@@ -112,9 +113,7 @@ ordered_json track(const infer::WireTrackCommand& command,
                        {"precision", tracker->info().precision},
                        {"states", states}};
   // What one frame costs from its bytes to its line, without drawing the overlay.
-  double total = 0.0;
-  for (const double ms : latency["total"]) total += ms;
-  summary["frames_per_s"] = 1000.0 * static_cast<double>(frames) / total;
+  summary["frames_per_s"] = metrics::summarize_latency(latency["total"], 0).frames_per_s;
   auto& stages = summary["latency_ms"] = ordered_json::object();
   for (const auto& [stage, ms] : latency) stages[stage] = latency_json(ms);
   if (overlay) summary["overlay"] = command.overlay;
