@@ -74,6 +74,8 @@ ordered_json train(const infer::WireTrainOptions& options,
            result.reason == train::EndReason::kAllSteps ? "all steps done" : "no better metric"},
           {"steps", result.steps},
           {"best_step", result.best_step},
+          {"items_per_s", result.items_per_s},
+          {"loader_wait_share", result.loader_wait_share},
           {"metrics", std::move(metrics)}};
 }
 
