@@ -125,7 +125,7 @@ int run_biplane(BiplaneArgs& args, Context& context) {
   int64_t drawn = 0;
   context.progress->begin("reconstruct", total);
   for (int64_t i = 0; i < total; ++i) {
-    context.stop.throw_if_cancelled();
+    context.stop.check();
     const auto& pair = pairs[static_cast<size_t>(i)];
     const auto &line_a = a[pair.a], &line_b = b[pair.b];
     const auto curve = infer::reconstruct_pair(rig, line_a, line_b, args.options);
