@@ -10,8 +10,9 @@ namespace {
 void visit_classes(OptionList& list, std::vector<std::string>& classes) {
   list.option("--class",
               classes,
-              "What counts as the object (again for more): guidewire, catheter, other_device, "
-              "vessel. Without it: guidewire and catheter, or vessel where a set has no device.")
+              "What counts as the object (again for more): guidewire, catheter, device (both), "
+              "other_device, vessel. Without it: guidewire and catheter, or vessel where a set has "
+              "no device.")
       .with_value_name("CLASS");
 }
 
@@ -47,7 +48,8 @@ void WireTrainOptions::visit(OptionList& list) {
               "finetune) and what validates (val).")
       .with_value_name("MANIFEST")
       .as_required();
-  list.option("--output", run, "Run folder: options, metrics, checkpoints, report, model (also -o).")
+  list.option(
+          "--output", run, "Run folder: options, metrics, checkpoints, report, model (also -o).")
       .with_value_name("DIR")
       .as_required();
   list.option("--resume", resume, "Go on with the run in that folder.");
