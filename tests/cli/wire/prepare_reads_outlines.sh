@@ -7,7 +7,8 @@ json() {
     "category_id":5,"iscrowd":0,"segmentation":[[10,10,50,10,50,20,10,20]]}],"categories":[{"id":5,"name":"5"}]}' "$1"
 }
 json 1.png >"$part/annotations/seg_train.json"
-voxloom wire prepare --help | grep -q 'cathaction: segmentation/'
+voxloom wire prepare --help >help.txt
+grep -q 'cathaction: segmentation/' help.txt
 voxloom wire prepare --data arcade -o set.jsonl >counts.txt
 grep -qE '^train +1 samples.* vessel 0.39 %' counts.txt
 grep -q 'differs: .*seg_train: the published set has 1000 images, got 1' counts.txt
