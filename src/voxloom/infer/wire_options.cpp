@@ -10,8 +10,9 @@ namespace {
 void visit_classes(OptionList& list, std::vector<std::string>& classes) {
   list.option("--class",
               classes,
-              "What counts as the object (again for more): guidewire, catheter, other_device, "
-              "vessel. Without it: guidewire and catheter, or vessel where a set has no device.")
+              "What counts as the object (again for more): guidewire, catheter, device (both), "
+              "other_device, vessel. Without it: guidewire and catheter, or vessel where a set has "
+              "no device.")
       .with_value_name("CLASS");
 }
 

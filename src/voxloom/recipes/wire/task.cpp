@@ -22,7 +22,6 @@ namespace voxloom::recipes::wire {
 namespace {
 
 using dataset::Sample;
-using dataset::WireClass;
 using nlohmann::ordered_json;
 
 nn::HybridOptions loss_options(const infer::WireTrainOptions& options) {
@@ -226,6 +225,10 @@ WireTask::WireTask(const infer::WireTrainOptions& options,
   for (int64_t c = 0; c < 256; ++c) {
     if (classes_(static_cast<uint8_t>(c))) object_table_[c] = 1.0F;
   }
+  counted_table_ = at::ones({256}, at::kFloat);
+  for (int64_t c = 0; c < 256; ++c) {
+    if (classes_.is_ignored[static_cast<size_t>(c)]) counted_table_[c] = 0.0F;
+  }
 }
 
 /// The frames before each validation image, for networks that look back.
@@ -276,7 +279,7 @@ train::Step WireTask::step() {
   const auto target =
       object_table_.index_select(0, classes.flatten()).view_as(classes).unsqueeze(1);
   const auto weight =
-      classes.ne(static_cast<int64_t>(WireClass::kIgnore)).to(at::kFloat).unsqueeze(1);
+      counted_table_.index_select(0, classes.flatten()).view_as(classes).unsqueeze(1);
   const auto logits = network_->forward_train(models::wire::normalise(batch->image));
   const double progress = (static_cast<double>(epoch_) +
                            static_cast<double>(step_) / static_cast<double>(steps_per_epoch())) /

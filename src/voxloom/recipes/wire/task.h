@@ -49,7 +49,8 @@ class WireTask final : public train::Task {
   bool bright_object_ = false;
   std::shared_ptr<models::wire::WireNetwork> network_;
   std::unique_ptr<data::Loader> loader_;
-  at::Tensor object_table_;  ///< [256] float32: 1 for classes that are the object.
+  at::Tensor object_table_;   ///< [256] float32: 1 for classes that are the object.
+  at::Tensor counted_table_;  ///< [256] float32: 0 for classes that are ignored.
   int64_t epoch_ = 0, epochs_ = 1, step_ = 0;
   std::vector<train::Picture> pictures_;
 };
