@@ -14,7 +14,7 @@ FourierPositionImpl::FourierPositionImpl(int64_t channels) {
 
 at::Tensor FourierPositionImpl::forward(const at::Tensor& xy) {
   const nn::FullPrecisionGuard full;  // half precision would move the prompts by pixels
-  return fourier_position(xy, positional_encoding_gaussian_matrix);
+  return fourier_position(nn::to_full(xy), positional_encoding_gaussian_matrix);
 }
 
 PromptEncoderImpl::PromptEncoderImpl(const Sam2Options& options) : image_size_(options.image_size) {

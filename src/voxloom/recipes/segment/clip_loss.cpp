@@ -35,6 +35,10 @@ class ClipPass {
     {
       const at::AutoGradMode gradients(at::GradMode::is_enabled() && !freeze_image_encoder);
       features_ = network_->encode_image(clip_.images);
+      // Whatever autocast made of them: what follows adds to them in full precision.
+      for (at::Tensor* map : {&features_.f0, &features_.f1, &features_.f2}) {
+        if (map->defined()) *map = map->to(at::kFloat);
+      }
     }
     std::vector<int64_t> order = plan_.conditioning;
     for (int64_t t = 0; t < frames_; ++t) {

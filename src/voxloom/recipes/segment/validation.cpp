@@ -142,6 +142,11 @@ train::Metrics validate_objects(sam2::Sam2& network,
                                 const CancelToken& stop) {
   const torch::NoGradGuard no_grad;
   network->set_memory_backend(nullptr);  // one made before may hold older weights
+  // The network keeps what it makes of its position maps until they get another version, and a
+  // fused update need not count as one.
+  for (const at::Tensor& parameter : network->parameters()) {
+    parameter.unsafeGetTensorImpl()->bump_version();
+  }
   pictures.clear();
   std::vector<double> dice, key_dice, overlap_error;
   progress.begin("validate", static_cast<int64_t>(objects.size()));
