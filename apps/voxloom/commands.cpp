@@ -8,6 +8,7 @@ const std::vector<Command>& commands() {
     demo_command(),
     segment_command(),
     segment_eval_command(),
+    segment_train_command(),
     model_list_command(),
     model_info_command(),
     model_convert_command(),

@@ -7,6 +7,7 @@ namespace voxloom::app {
 Command demo_command();
 Command segment_command();
 Command segment_eval_command();
+Command segment_train_command();
 Command model_list_command();
 Command model_info_command();
 Command model_convert_command();
