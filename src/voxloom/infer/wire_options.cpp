@@ -47,7 +47,8 @@ void WireTrainOptions::visit(OptionList& list) {
               "finetune) and what validates (val).")
       .with_value_name("MANIFEST")
       .as_required();
-  list.option("--output", run, "Run folder: options, metrics, checkpoints, report, model (also -o).")
+  list.option(
+          "--output", run, "Run folder: options, metrics, checkpoints, report, model (also -o).")
       .with_value_name("DIR")
       .as_required();
   list.option("--resume", resume, "Go on with the run in that folder.");
@@ -77,6 +78,10 @@ void WireTrainOptions::visit(OptionList& list) {
               "Validation images looked at, spread evenly, 0: all.")
       .with_range(0, 1e9);
   list.option("--licence", licence, "Licence of the trained weights, for the package.");
+  list.option("--incomplete",
+              incomplete,
+              "Parts of published sets are meant: other numbers of frames are only noted.")
+      .as_speed_only();
   list.option("--workers", workers, "Threads that read and augment.")
       .with_range(1, 256)
       .as_speed_only();
