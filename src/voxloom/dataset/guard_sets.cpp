@@ -169,11 +169,13 @@ void check_roles(const std::vector<Sample>& samples, std::vector<Finding>& viola
   }
 }
 
-/// "v03 24 -> 23, v07 42 -> 0": what should be there and isn't, and what shouldn't.
+/// "v03 has 23 of 24, v12 has 2 of 0": what should be there and isn't, and what shouldn't be.
 std::string differences(const Frames& wanted, const Frames& got) {
+  constexpr int kNamed = 4;
   std::string out;
+  int count = 0;
   const auto add = [&](const std::string& name, int64_t want, int64_t have) {
-    if (want == have) return;
+    if (want == have || ++count > kNamed) return;
     out += format("{}{} has {} of {}", out.empty() ? "" : ", ", name, have, want);
   };
   for (const auto& [name, want] : wanted) {
@@ -183,7 +185,7 @@ std::string differences(const Frames& wanted, const Frames& got) {
   for (const auto& [name, have] : got) {
     if (!wanted.contains(name)) add(name, 0, have);
   }
-  return out;
+  return count > kNamed ? out + format(" and {} more", count - kNamed) : out;
 }
 
 int64_t total(const Frames& frames) {
