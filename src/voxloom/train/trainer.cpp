@@ -10,6 +10,7 @@
 #include "voxloom/tensor/autocast.h"
 #include "voxloom/train/checkpoint.h"
 #include "voxloom/train/gradients.h"
+#include "voxloom/train/memory.h"
 #include "voxloom/train/run_report.h"
 #include "voxloom/train/schedule.h"
 #include "voxloom/train/weight_histograms.h"
@@ -53,7 +54,7 @@ void keep_channels_together(torch::nn::Module& network) {
 /// Before the optimiser makes its state, which has the parameters' layout.
 torch::nn::Module& prepared_network(Task& task, const TrainerOptions& options) {
   options.validate();
-  if (options.channels_last) keep_channels_together(task.network());
+  if (options.channels_last()) keep_channels_together(task.network());
   return task.network();
 }
 
@@ -99,6 +100,7 @@ FitResult Trainer::fit(Progress& progress, const CancelToken& stop) {
 }
 
 void Trainer::prepare() {
+  keep_freed_memory();
   at::set_num_threads(options_.threads > 0 ? static_cast<int>(options_.threads) : thread_budget());
   batches_per_epoch_ = task_.steps_per_epoch();
   VOXLOOM_CHECK(batches_per_epoch_ > 0,
@@ -413,7 +415,13 @@ FitResult Trainer::finish(EndReason reason) {
     task_.write_model(run_.model(), state_.best_metrics);
     if (!pictures_.empty() || !std::filesystem::exists(run_.report())) write_run_report();
   }
-  return {reason, state_.step, state_.best_step, state_.best_metrics};
+  return {
+      .reason = reason,
+      .steps = state_.step,
+      .best_step = state_.best_step,
+      .best_metrics = state_.best_metrics,
+      .items_per_s = state_.step_s > 0.0 ? static_cast<double>(state_.items) / state_.step_s : 0.0,
+      .loader_wait_share = state_.step_s > 0.0 ? state_.loader_wait_s / state_.step_s : 0.0};
 }
 
 /// Puts the weights of the best validation into the network, for inference.

@@ -79,6 +79,8 @@ ordered_json train(const infer::WireTrainOptions& options,
           {"notes", dataset::report_notes(set.samples)},
           {"steps", result.steps},
           {"best_step", result.best_step},
+          {"items_per_s", result.items_per_s},
+          {"loader_wait_share", result.loader_wait_share},
           {"metrics", std::move(metrics)}};
 }
 
