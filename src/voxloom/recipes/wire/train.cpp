@@ -5,10 +5,10 @@
 #include "voxloom/core/error.h"
 #include "voxloom/core/parallel.h"
 #include "voxloom/dataset/guard.h"
+#include "voxloom/recipes/train_run.h"
 #include "voxloom/recipes/wire/commands.h"
 #include "voxloom/recipes/wire/samples.h"
 #include "voxloom/recipes/wire/task.h"
-#include "voxloom/train/trainer.h"
 
 namespace voxloom::recipes::wire {
 namespace {
@@ -57,31 +57,10 @@ ordered_json train(const infer::WireTrainOptions& options,
                 of_roles(set.samples, {Role::kVal}),
                 object_classes(options.classes, set.samples),
                 set.fingerprint);
-  train::Run run =
-      options.resume
-          ? train::Run::resume(options.run, std::move(info))
-          : train::Run::create(
-                options.run, std::move(info), force ? Overwrite::kReplace : Overwrite::kRefuse);
-  const auto result = train::Trainer(task, run, given.trainer).fit(progress, stop);
-  if (result.reason == train::EndReason::kCancelled) {
-    throw Error(ErrorCode::kCancelled,
-                format("run '{}': stopped at step {}; --resume goes on from there",
-                       run.folder().string(),
-                       result.steps));
-  }
-  ordered_json metrics = ordered_json::object();
-  for (const auto& [name, value] : result.best_metrics) metrics[name] = value;
-  return {{"run", run.folder().string()},
-          {"model", run.model().string()},
-          {"report", run.report().string()},
-          {"ended",
-           result.reason == train::EndReason::kAllSteps ? "all steps done" : "no better metric"},
-          {"notes", dataset::report_notes(set.samples)},
-          {"steps", result.steps},
-          {"best_step", result.best_step},
-          {"items_per_s", result.items_per_s},
-          {"loader_wait_share", result.loader_wait_share},
-          {"metrics", std::move(metrics)}};
+  train::Run run = open_run(options.run, options.resume, force, std::move(info));
+  auto result = run_training(task, run, given.trainer, progress, stop);
+  result["notes"] = dataset::report_notes(set.samples);
+  return result;
 }
 
 }  // namespace voxloom::recipes::wire
