@@ -44,6 +44,7 @@ int run_train(TrainArgs& args, Context& context) {
                                               context.common.force,
                                               *context.progress,
                                               context.stop);
+  if (context.result.contains("rank")) return 0;  // Rank 0 speaks for all.
   for (const auto& [name, value] : context.result["metrics"].items()) {
     *context.out << format("{:<18} {:.4f}\n", name, value.get<double>());
   }

@@ -13,7 +13,7 @@
 namespace voxloom::data {
 
 /// Says what batch b of epoch e holds: order, crops and augmentation come from Rng streams made of
-/// the seed, the epoch and the place in the epoch. Thread-safe.
+/// the seed, the epoch and the place in the epoch, whatever rank makes it. Thread-safe.
 class BatchMaker {
  public:
   /// Throws kInvalidArgument: options out of range, no samples, fewer than a batch with drop_last,
@@ -31,6 +31,7 @@ class BatchMaker {
                                      bool on_object,
                                      int64_t epoch,
                                      int64_t place) const;
+  void widen_to_all(const Order& items, int64_t first, RawBatch& batch);
 
   LoaderOptions options_;
   ImageCache cache_;

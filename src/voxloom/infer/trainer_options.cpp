@@ -62,6 +62,11 @@ void TrainerOptions::visit(OptionList& list) {
   list.option("--histograms", histograms, "Histograms of the weights in the event files.")
       .as_speed_only();
   list.option("--channels-last", channels_last, "Keep channels together in memory.");
+  list.option("--join-timeout-s",
+              join_timeout_s,
+              "Seconds within which all processes of a distributed training must come.")
+      .with_range(1, 86400)
+      .as_speed_only();
 }
 
 void TrainerOptions::validate() const {

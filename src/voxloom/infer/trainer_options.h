@@ -45,6 +45,7 @@ struct TrainerOptions {
   int64_t checkpoint_every_steps = 0;
   bool histograms = true;  ///< Histograms of the weights in the event files.
   bool channels_last = false;
+  double join_timeout_s = 120.0;  ///< Distributed: seconds for all processes to come.
 
   void visit(OptionList& list);
   /// Throws kInvalidArgument for rules across fields.

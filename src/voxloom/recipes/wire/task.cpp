@@ -45,13 +45,23 @@ nn::HybridOptions loss_options(const infer::WireTrainOptions& options) {
   return loss;
 }
 
-data::LoaderOptions loader_options(const infer::WireTrainOptions& options, int64_t size_multiple) {
+data::LoaderOptions loader_options(const infer::WireTrainOptions& options,
+                                   int64_t size_multiple,
+                                   int64_t rank,
+                                   int64_t ranks) {
+  VOXLOOM_CHECK(options.batch % ranks == 0,
+                ErrorCode::kInvalidArgument,
+                "--batch: must be a multiple of the number of processes, {}, got {}",
+                ranks,
+                options.batch);
   VOXLOOM_CHECK(options.crop % size_multiple == 0,
                 ErrorCode::kInvalidArgument,
                 "--crop: must be a multiple of {} for this network, got {}",
                 size_multiple,
                 options.crop);
   return {.batch_size = options.batch,
+          .rank = rank,
+          .ranks = ranks,
           .crop = options.crop,
           .foreground_share = options.foreground_share,
           .pad_multiple = options.crop == 0 ? size_multiple : 1,
@@ -119,7 +129,9 @@ WireTask::WireTask(const infer::WireTrainOptions& options,
                    std::vector<Sample> train_samples,
                    std::vector<Sample> validation_samples,
                    ObjectClasses classes,
-                   std::string data_fingerprint)
+                   std::string data_fingerprint,
+                   int64_t rank,
+                   int64_t ranks)
     : options_(options),
       loss_(loss_options(options)),
       train_samples_(std::move(train_samples)),
@@ -142,8 +154,8 @@ WireTask::WireTask(const infer::WireTrainOptions& options,
                 options.architecture,
                 network_->in_channels());
   if (!options.init.empty()) start_from_package(options.init);
-  loader_ = std::make_unique<data::Loader>(train_samples_,
-                                           loader_options(options, network_->size_multiple()));
+  loader_ = std::make_unique<data::Loader>(
+      train_samples_, loader_options(options, network_->size_multiple(), rank, ranks));
   object_table_ = at::zeros({256}, at::kFloat);
   for (int64_t c = 0; c < 256; ++c) {
     if (classes_(static_cast<uint8_t>(c))) object_table_[c] = 1.0F;

@@ -17,12 +17,15 @@ namespace voxloom::recipes::wire {
 /// whole validation images, and the model package.
 class WireTask final : public train::Task {
  public:
-  /// Throws kInvalidArgument for options that don't fit, and what reading an --init package throws.
+  /// Rank `rank` of `ranks` trains on its share of each batch. Throws kInvalidArgument for options
+  /// that don't fit, and what reading an --init package throws.
   WireTask(const infer::WireTrainOptions& options,
            std::vector<dataset::Sample> train_samples,
            std::vector<dataset::Sample> validation_samples,
            ObjectClasses classes,
-           std::string data_fingerprint);
+           std::string data_fingerprint,
+           int64_t rank = 0,
+           int64_t ranks = 1);
 
   [[nodiscard]] torch::nn::Module& network() override { return *network_; }
   [[nodiscard]] std::vector<train::ParameterGroup> parameter_groups() override;

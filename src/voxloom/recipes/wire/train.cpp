@@ -7,6 +7,7 @@
 #include "voxloom/recipes/wire/commands.h"
 #include "voxloom/recipes/wire/samples.h"
 #include "voxloom/recipes/wire/task.h"
+#include "voxloom/train/distributed/communicator.h"
 #include "voxloom/train/trainer.h"
 
 namespace voxloom::recipes::wire {
@@ -26,6 +27,53 @@ std::vector<Sample> of_roles(const std::vector<Sample>& samples,
     }
   }
   return out;
+}
+
+[[noreturn]] void stopped(const std::string& run, int64_t steps) {
+  throw Error(ErrorCode::kCancelled,
+              format("run '{}': stopped at step {}; --resume goes on from there", run, steps));
+}
+
+/// The training of this process: of rank 0, which has the run folder, of another rank, or of the
+/// only process (`ranks` null).
+ordered_json train_rank(const infer::WireTrainOptions& options,
+                        train::RunInfo info,
+                        const SampleSet& set,
+                        train::Communicator* ranks,
+                        bool force,
+                        Progress& progress,
+                        const CancelToken& stop) {
+  const int64_t rank = ranks != nullptr ? ranks->rank() : 0;
+  WireTask task(options,
+                of_roles(set.samples, {Role::kTrain, Role::kFinetune}),
+                of_roles(set.samples, {Role::kVal}),
+                object_classes(options.classes, set.samples),
+                set.fingerprint,
+                rank,
+                ranks != nullptr ? ranks->size() : 1);
+  if (rank > 0) {
+    Progress silent;
+    const auto result = train::Trainer(task, nullptr, options.trainer, ranks).fit(silent, stop);
+    if (result.reason == train::EndReason::kCancelled) stopped(options.run, result.steps);
+    return {{"rank", rank}, {"steps", result.steps}};
+  }
+  train::Run run =
+      options.resume
+          ? train::Run::resume(options.run, std::move(info))
+          : train::Run::create(
+                options.run, std::move(info), force ? Overwrite::kReplace : Overwrite::kRefuse);
+  const auto result = train::Trainer(task, &run, options.trainer, ranks).fit(progress, stop);
+  if (result.reason == train::EndReason::kCancelled) stopped(options.run, result.steps);
+  ordered_json metrics = ordered_json::object();
+  for (const auto& [name, value] : result.best_metrics) metrics[name] = value;
+  return {{"run", run.folder().string()},
+          {"model", run.model().string()},
+          {"report", run.report().string()},
+          {"ended",
+           result.reason == train::EndReason::kAllSteps ? "all steps done" : "no better metric"},
+          {"steps", result.steps},
+          {"best_step", result.best_step},
+          {"metrics", std::move(metrics)}};
 }
 
 }  // namespace
@@ -48,33 +96,11 @@ ordered_json train(const infer::WireTrainOptions& options,
   OptionList list;
   given.visit(list);
   info.add_options(list);
-  WireTask task(given,
-                of_roles(set.samples, {Role::kTrain, Role::kFinetune}),
-                of_roles(set.samples, {Role::kVal}),
-                object_classes(options.classes, set.samples),
-                set.fingerprint);
-  train::Run run =
-      options.resume
-          ? train::Run::resume(options.run, std::move(info))
-          : train::Run::create(
-                options.run, std::move(info), force ? Overwrite::kReplace : Overwrite::kRefuse);
-  const auto result = train::Trainer(task, run, given.trainer).fit(progress, stop);
-  if (result.reason == train::EndReason::kCancelled) {
-    throw Error(ErrorCode::kCancelled,
-                format("run '{}': stopped at step {}; --resume goes on from there",
-                       run.folder().string(),
-                       result.steps));
-  }
-  ordered_json metrics = ordered_json::object();
-  for (const auto& [name, value] : result.best_metrics) metrics[name] = value;
-  return {{"run", run.folder().string()},
-          {"model", run.model().string()},
-          {"report", run.report().string()},
-          {"ended",
-           result.reason == train::EndReason::kAllSteps ? "all steps done" : "no better metric"},
-          {"steps", result.steps},
-          {"best_step", result.best_step},
-          {"metrics", std::move(metrics)}};
+  const auto ranks =
+      train::join_from_environment({.join_timeout_s = given.trainer.join_timeout_s}, info);
+  return train::together(ranks.get(), [&] {
+    return train_rank(given, std::move(info), set, ranks.get(), force, progress, stop);
+  });
 }
 
 }  // namespace voxloom::recipes::wire
