@@ -63,7 +63,9 @@ struct EvalArgs {
 };
 
 int run_eval(EvalArgs& args, Context& context) {
-  static_cast<void>(weights::find_package(args.options.model));  // Said before torch is loaded.
+  if (args.options.model != infer::WireEvalOptions::kRidgeModel) {
+    static_cast<void>(weights::find_package(args.options.model));  // Said before torch is loaded.
+  }
   context.result = infer::ml_api().wire_eval(args.options, *context.progress, context.stop);
   for (const auto& [name, values] : context.result["metrics"].items()) {
     if (!values["mean"].is_number()) continue;

@@ -159,7 +159,7 @@ TEST(DistributedTrainerTest, ThreeRanksWithAdamAndHalfPrecisionHoldTheSameBits) 
   auto given = options();
   given.optimiser = OptimiserKind::kAdamW;
   given.amp = Amp::kBf16;
-  given.channels_last = true;
+  given.memory_format = MemoryFormat::kChannelsLast;
   const auto all = train_ranks(3, folder.path() / "run", given, {.batches = 4, .batch_size = 2});
   ASSERT_THAT(all.errors, Each(""));
   expect_same_bits(all.tensors[0], all.tensors[1]);

@@ -123,6 +123,8 @@ class SequenceWriter {
     sample.role = role_of(job_.split);
     sample.pixel_mm = f.frame.pixel_mm;
     sample.bright_object = sequence_.parameters().inverted;
+    sample.dose_ngy = sequence_.parameters().dose_ngy;
+    sample.curves = folder("label") / "sequence.json";
     sample.classes = unified_class_map();
     std::vector<std::byte> grey;
     grey.reserve(f.frame.pixels.size());

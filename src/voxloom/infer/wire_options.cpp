@@ -105,7 +105,10 @@ void WireEvalOptions::visit(OptionList& list) {
           "Manifest, or a folder with image/ and label/ of equal file names (labels: 0 and 255).")
       .with_value_name("MANIFEST|FOLDER")
       .as_required();
-  list.option("--model", model, "Name or folder of a model package.")
+  list.option("--model",
+              model,
+              "Name or folder of a model package; or frangi: the ridge filter alone, with the "
+              "threshold that suits these images best, to tell how hard a set is.")
       .with_value_name("PACKAGE")
       .as_required();
   list.option("--output", output, "Folder for report.html and metrics.json (also -o).")
@@ -119,13 +122,18 @@ void WireEvalOptions::visit(OptionList& list) {
   visit_classes(list, classes);
   visit_threshold(list, threshold);
   visit_augmentation(list, augmentation);
+  list.option("--track",
+              track,
+              "Measure what the tracker makes of the probabilities: its masks and its tips.");
   list.option("--worst", worst, "Worst cases shown in the report.").with_range(0, 200);
   list.option("--resamples", resamples, "Resamples of the bootstrap intervals (by sequence).")
       .with_range(100, 1e6);
+  tracking.visit(list);
   runtime.visit(list);
 }
 
 void WireEvalOptions::validate() const {
+  tracking.validate();
   runtime.validate();
 }
 

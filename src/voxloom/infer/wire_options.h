@@ -44,6 +44,9 @@ struct WireTrainOptions {
 
 /// What `voxloom wire eval` is told.
 struct WireEvalOptions {
+  /// In place of a package: the ridge filter alone, a baseline.
+  static constexpr const char* kRidgeModel = "frangi";
+
   std::string data, model, output;
   std::string role = "val";  ///< Samples of this role; all in a folder without manifest.
   bool unseal = false;
@@ -53,6 +56,8 @@ struct WireEvalOptions {
   int64_t worst = 8;  ///< Cases shown in the report.
   int64_t resamples = 10000;
   std::string compare;  ///< Another package: paired differences.
+  bool track = false;   ///< Measure the tracker's masks and tips.
+  WireTrackOptions tracking;
   bool force = false;
   RuntimeOptions runtime;
 

@@ -11,6 +11,7 @@
 #include "voxloom/tensor/autocast.h"
 #include "voxloom/train/checkpoint.h"
 #include "voxloom/train/gradients.h"
+#include "voxloom/train/memory.h"
 #include "voxloom/train/run_report.h"
 #include "voxloom/train/schedule.h"
 #include "voxloom/train/weight_histograms.h"
@@ -55,7 +56,7 @@ void keep_channels_together(torch::nn::Module& network) {
 /// Before the optimiser makes its state, which has the parameters' layout.
 torch::nn::Module& prepared_network(Task& task, const TrainerOptions& options) {
   options.validate();
-  if (options.channels_last) keep_channels_together(task.network());
+  if (options.channels_last()) keep_channels_together(task.network());
   return task.network();
 }
 
@@ -133,6 +134,7 @@ FitResult Trainer::train(Progress& progress, const CancelToken& stop) {
 }
 
 void Trainer::prepare() {
+  keep_freed_memory();
   at::set_num_threads(options_.threads > 0 ? static_cast<int>(options_.threads) : thread_budget());
   batches_per_epoch_ = task_.steps_per_epoch();
   VOXLOOM_CHECK(batches_per_epoch_ > 0,
