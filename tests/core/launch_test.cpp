@@ -21,8 +21,8 @@ struct Outcome {
 Outcome run(const std::string& script, LaunchOptions options, const CancelToken& stop = {}) {
   Outcome outcome;
   options.command = {"sh", "-c", script};
-  options.on_line = [&](int64_t rank, ChildStream, std::string_view line) {
-    outcome.out[rank].emplace_back(line);
+  options.on_line = [&](int64_t rank, ChildStream stream, std::string_view line) {
+    if (stream == ChildStream::kOut) outcome.out[rank].emplace_back(line);
   };
   outcome.result = launch_ranks(options, stop);
   return outcome;
