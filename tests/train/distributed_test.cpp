@@ -207,11 +207,11 @@ TEST(StepReportTest, JoinsRanks) {
   EXPECT_EQ(all.items, 5);
   EXPECT_EQ(all.used, "101");
   EXPECT_TRUE(all.stop);
-  EXPECT_EQ(all.batches, "rank 0: batch 'x'; rank 1: batch 'y'");
+  EXPECT_EQ(joint_batches({a, b}), "rank 0: batch 'x'; rank 1: batch 'y'");
   b.loss = NAN;
   all = joint_report({a, b});
   EXPECT_TRUE(std::isnan(all.loss));
-  EXPECT_EQ(all.batches, "rank 1: batch 'y'");
+  EXPECT_EQ(joint_batches({a, b}), "rank 1: batch 'y'");
 }
 
 }  // namespace

@@ -218,6 +218,7 @@ void Trainer::train_step(Progress& progress) {
   if (finite) {
     update_parameters();
   } else {
+    if (ranks_ != nullptr) report_.batches = exchange_batches(*ranks_, own_report_);
     VOXLOOM_CHECK(scaler_.can_shrink(),
                   ErrorCode::kDataCorrupt,
                   "training: loss and gradient must be finite, got a loss of {}{} at step {} "
@@ -295,7 +296,8 @@ bool Trainer::run_batches(int64_t count) {
 void Trainer::join_step() {
   report_.used = buckets_->used();
   report_.stop = stop_->cancelled();
-  report_ = exchange_reports(*ranks_, report_);
+  own_report_ = report_;
+  report_ = exchange_reports(*ranks_, own_report_);
   buckets_->finish(report_.used);
 }
 

@@ -132,6 +132,7 @@ class Trainer {
   int64_t checkpoint_step_ = -1;  ///< Of the last checkpoint on disk; -1: none.
   bool unsaved_ = false;          ///< The state is newer than the checkpoint.
   StepReport report_;             ///< Of the present step; of all ranks once they are joined.
+  StepReport own_report_;         ///< Of this rank, where there are several.
   const CancelToken* stop_ = nullptr;
   double last_lr_ = 0.0;           ///< Of the last update.
   double gradient_norm_ = 0.0;     ///< Of the present step, before clipping.

@@ -10,6 +10,7 @@
 
 #include <torch/torch.h>
 
+#include "voxloom/core/error.h"
 #include "voxloom/core/rank_environment.h"
 #include "voxloom/train/named_tensors.h"
 
@@ -84,6 +85,10 @@ template <class Work>
 auto together(Communicator* ranks, Work&& work) -> decltype(work()) {
   try {
     return work();
+  } catch (const Error& e) {
+    // Ranks stop on request together.
+    if (ranks != nullptr && e.code() != ErrorCode::kCancelled) ranks->leave_with(e.what());
+    throw;
   } catch (const std::exception& e) {
     if (ranks != nullptr) ranks->leave_with(e.what());
     throw;

@@ -175,7 +175,9 @@ Meeting meet(const RankInfo& place, milliseconds limit, const ordered_json& sett
   meeting.store = connect(place, limit, place.rank == 0);
   std::vector<int64_t> missing;
   try {
-    meeting.store->set(settings_key(place.rank), to_bytes(settings.dump()));
+    meeting.store->set(
+        settings_key(place.rank),
+        to_bytes(settings.dump(-1, ' ', false, ordered_json::error_handler_t::replace)));
     missing = missing_ranks(*meeting.store, place.world_size, limit);
     if (missing.empty()) {
       compare_settings(*meeting.store, place, settings);

@@ -16,21 +16,23 @@ double number(const ordered_json& value) {
   return value.is_number() ? value.get<double>() : NAN;  // JSON has no other numbers
 }
 
+/// File names may hold any bytes, JSON only UTF-8.
+std::string dumped(const ordered_json& json) {
+  return json.dump(-1, ' ', false, ordered_json::error_handler_t::replace);
+}
+
 std::string to_text(const StepReport& report) {
-  return ordered_json{{"numbers", metrics_to_json({{"loss", report.loss}})},
-                      {"terms", metrics_to_json(report.terms)},
-                      {"items", report.items},
-                      {"batches", report.batches},
-                      {"used", report.used},
-                      {"stop", report.stop}}
-      .dump();
+  return dumped({{"numbers", metrics_to_json({{"loss", report.loss}})},
+                 {"terms", metrics_to_json(report.terms)},
+                 {"items", report.items},
+                 {"used", report.used},
+                 {"stop", report.stop}});
 }
 
 StepReport from_text(const std::string& text) {
   const auto json = ordered_json::parse(text);
   StepReport report{.loss = number(json.at("numbers").at("loss")),
                     .items = json.at("items"),
-                    .batches = json.at("batches"),
                     .used = json.at("used"),
                     .stop = json.at("stop")};
   for (const auto& [name, value] : json.at("terms").items()) report.terms[name] = number(value);
@@ -42,8 +44,6 @@ StepReport from_text(const std::string& text) {
 StepReport joint_report(const std::vector<StepReport>& reports) {
   StepReport all{.used = reports.front().used};
   const auto n = static_cast<double>(reports.size());
-  bool finite = true;
-  for (const StepReport& report : reports) finite = finite && std::isfinite(report.loss);
   for (size_t r = 0; r < reports.size(); ++r) {
     const StepReport& report = reports[r];
     all.loss += report.loss / n;
@@ -61,17 +61,37 @@ StepReport joint_report(const std::vector<StepReport>& reports) {
     for (size_t i = 0; i < all.used.size(); ++i) {
       if (report.used[i] == '1') all.used[i] = '1';
     }
-    if (finite || !std::isfinite(report.loss)) {
-      all.batches += format("{}rank {}: {}", all.batches.empty() ? "" : "; ", r, report.batches);
-    }
   }
   return all;
+}
+
+std::string joint_batches(const std::vector<StepReport>& reports) {
+  bool finite = true;
+  for (const StepReport& report : reports) finite = finite && std::isfinite(report.loss);
+  std::string text;
+  for (size_t r = 0; r < reports.size(); ++r) {
+    if (!finite && std::isfinite(reports[r].loss)) continue;
+    text += format("{}rank {}: {}", text.empty() ? "" : "; ", r, reports[r].batches);
+  }
+  return text;
 }
 
 StepReport exchange_reports(Communicator& ranks, const StepReport& own) {
   std::vector<StepReport> reports;
   for (const std::string& text : ranks.gather(to_text(own))) reports.push_back(from_text(text));
   return joint_report(reports);
+}
+
+std::string exchange_batches(Communicator& ranks, const StepReport& own) {
+  std::vector<StepReport> reports;
+  const ordered_json mine{{"numbers", metrics_to_json({{"loss", own.loss}})},
+                          {"batches", own.batches}};
+  for (const std::string& text : ranks.gather(dumped(mine))) {
+    const auto json = ordered_json::parse(text);
+    reports.push_back(
+        {.loss = number(json.at("numbers").at("loss")), .batches = json.at("batches")});
+  }
+  return joint_batches(reports);
 }
 
 }  // namespace voxloom::train
