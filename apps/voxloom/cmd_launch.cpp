@@ -61,8 +61,9 @@ struct LaunchArgs {
 /// Shows lines with their rank in front, or files them.
 class RankOutput {
  public:
-  RankOutput(std::string folder, int64_t first, int64_t count, bool prefix)
-      : first_(first), prefix_(prefix) {
+  RankOutput(
+      std::string folder, int64_t first, int64_t count, bool prefix, std::ostream& standard_output)
+      : first_(first), prefix_(prefix), out_(standard_output) {
     if (folder.empty()) return;
     std::error_code ignored;
     fs::create_directories(folder, ignored);
@@ -81,7 +82,7 @@ class RankOutput {
   void line(int64_t rank, ChildStream stream, std::string_view text) {
     if (!files_.empty()) files_[static_cast<size_t>(rank - first_)] << text << std::endl;
     if (!files_.empty() && rank != 0) return;
-    std::ostream& to = stream == ChildStream::kOut ? std::cout : std::cerr;
+    std::ostream& to = stream == ChildStream::kOut ? out_ : std::cerr;
     if (prefix_ && files_.empty()) to << "rank " << rank << ": ";
     to << text << std::endl;
   }
@@ -89,12 +90,16 @@ class RankOutput {
  private:
   int64_t first_;
   bool prefix_;
+  std::ostream& out_;
   std::vector<std::ofstream> files_;
 };
 
 int run_launch(LaunchArgs& args, Context& context) {
-  RankOutput output(
-      args.log_dir, args.node_rank * args.processes, args.processes, args.processes > 1);
+  RankOutput output(args.log_dir,
+                    args.node_rank * args.processes,
+                    args.processes,
+                    args.processes > 1,
+                    *context.out);
   LaunchOptions options{.command = args.command,
                         .processes = args.processes,
                         .nodes = args.nodes,
