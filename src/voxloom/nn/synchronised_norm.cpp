@@ -1,5 +1,6 @@
 #include "voxloom/nn/synchronised_norm.h"
 
+#include <array>
 #include <utility>
 
 #include "voxloom/core/error.h"
@@ -11,6 +12,8 @@ namespace {
 
 using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
+
+constexpr std::array<int64_t, 3> kAllButChannels{0, 2, 3};
 
 /// Carries the function from the forward pass to the backward pass.
 struct Summer : torch::CustomClassHolder {
@@ -32,7 +35,7 @@ struct Statistics {
 Statistics statistics_of(const at::Tensor& x, const SumOverRanks& sum) {
   const int64_t channels = x.size(1);
   const auto own = static_cast<double>(x.numel() / channels);
-  const auto [var, mean] = at::var_mean(x, at::IntArrayRef{0, 2, 3}, /*correction=*/0);
+  const auto [var, mean] = at::var_mean(x, kAllButChannels, /*correction=*/0);
   const at::Tensor m = mean.to(at::kDouble);
   const at::Tensor sums = at::empty({2 * channels + 1}, m.options());
   sums.narrow(0, 0, channels).copy_(m * own);
@@ -84,9 +87,8 @@ class SynchronisedNorm : public torch::autograd::Function<SynchronisedNorm> {
     const at::Tensor& inverse = saved[3];
     const at::Tensor dy = to_full(outputs[0]);
     const at::Tensor centred = to_full(saved[0]) - per_channel(saved[2]);
-    const at::IntArrayRef dims{0, 2, 3};
-    const at::Tensor sum_dy = dy.sum(dims);
-    const at::Tensor sum_dy_x = (dy * centred).sum(dims);
+    const at::Tensor sum_dy = dy.sum(kAllButChannels);
+    const at::Tensor sum_dy_x = (dy * centred).sum(kAllButChannels);
     const at::Tensor d_weight = sum_dy_x * inverse;
 
     const at::Tensor sums = at::stack({sum_dy, sum_dy_x}).to(at::kDouble);

@@ -1,6 +1,6 @@
 // c10d's Gloo behind the Communicator.
 #include <algorithm>
-#include <cerrno>
+#include <cstdlib>
 #include <cstring>
 #include <exception>
 #include <thread>
@@ -15,6 +15,7 @@
 #ifndef USE_C10D_GLOO
 #define USE_C10D_GLOO
 #endif
+#include <c10/util/Logging.h>
 #include <torch/csrc/distributed/c10d/PrefixStore.hpp>
 #include <torch/csrc/distributed/c10d/ProcessGroupGloo.hpp>
 #include <torch/csrc/distributed/c10d/TCPStore.hpp>
@@ -33,6 +34,7 @@ using std::chrono::milliseconds;
 // Liveness ends a wait for a rank that is gone; this ends one for a rank that lives and is stuck.
 constexpr auto kStuck = std::chrono::hours(6);
 constexpr milliseconds kLook{250};
+constexpr int kFatalOnly = 3;  // of libtorch's log levels
 
 milliseconds to_ms(double seconds) {
   return milliseconds(static_cast<int64_t>(seconds * 1000.0));
@@ -154,7 +156,9 @@ class GlooCommunicator final : public Communicator {
   void leave_with(const std::string& error) noexcept override {
     failed_ = true;
     try {
-      liveness_->report(format("rank {} stopped: {}", place_.rank, error));
+      // libtorch's errors bring a stack along.
+      liveness_->report(
+          format("rank {} stopped: {}", place_.rank, error.substr(0, error.find('\n'))));
     } catch (const std::exception& e) {
       VOXLOOM_LOG_WARN("distributed: the others could not be told: {}", e.what());
     }
@@ -242,6 +246,8 @@ class GlooCommunicator final : public Communicator {
 std::unique_ptr<Communicator> join_ranks(const RankInfo& place,
                                          const JoinOptions& options,
                                          const nlohmann::ordered_json& settings) {
+  // c10d logs what it throws, with a stack; our errors say it.
+  if (std::getenv("TORCH_CPP_LOG_LEVEL") == nullptr) FLAGS_caffe2_log_level = kFatalOnly;
   Meeting meeting = meet(place, to_ms(options.join_timeout_s), settings);
   try {
     auto ranks = std::make_unique<GlooCommunicator>(place, options, std::move(meeting));
