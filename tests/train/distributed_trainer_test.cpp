@@ -131,7 +131,7 @@ TEST(DistributedTrainerTest, TwoRanksEqualOneProcessWithTheDoubledBatch) {
   expect_same_bits(both.tensors[0], both.tensors[1]);
   const auto one = train_alone(folder.path() / "one", given, {.batches = 5, .batch_size = 8});
   EXPECT_LT(largest_difference(both.tensors[0], one), 1e-6);
-  RecordProperty("largest_difference", std::to_string(largest_difference(both.tensors[0], one)));
+  RecordProperty("largest_difference", format("{:.3g}", largest_difference(both.tensors[0], one)));
   // Logged losses are those of the whole batch.
   const auto a = read_metrics(folder.path() / "both" / "metrics.jsonl");
   const auto b = read_metrics(folder.path() / "one" / "metrics.jsonl");
