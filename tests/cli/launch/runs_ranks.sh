@@ -6,8 +6,10 @@ grep -qx 'rank 0: err' err.txt
 # One process says it without its rank.
 [ "$(voxloom launch -- echo alone)" = alone ]
 # The word voxloom is this program, and --help behind "--" is that of the command.
-voxloom launch --processes 2 -- voxloom wire train --help | grep -q '^rank 0: .*voxloom wire train'
-voxloom launch --help | grep -q 'voxloom launch'
+voxloom launch --processes 2 -- voxloom wire train --help >help.txt
+grep -q '^rank 0: .*voxloom wire train' help.txt
+voxloom launch --help >help.txt
+grep -q 'voxloom launch' help.txt
 # Logs of each rank; rank 0 is shown.
 [ "$(voxloom launch --processes 2 --log-dir logs -- sh -c 'echo I am $RANK')" = 'I am 0' ]
 grep -qx 'I am 1' logs/rank-1.log
