@@ -1,7 +1,6 @@
 // Ranks are threads here; what they add up meets in memory.
 #include "voxloom/nn/synchronised_norm.h"
 
-#include <barrier>
 #include <thread>
 #include <vector>
 
@@ -11,29 +10,10 @@
 #include "voxloom/nn/batch_norm.h"
 #include "voxloom/nn/seq.h"
 
+#include "shared_sum.h"
+
 namespace voxloom::nn {
 namespace {
-
-/// Adds the tensors of all threads up, in the order of their rank.
-class SharedSum {
- public:
-  explicit SharedSum(size_t ranks) : barrier_(static_cast<std::ptrdiff_t>(ranks)), parts_(ranks) {}
-
-  SumOverRanks of(size_t rank) {
-    return [this, rank](const at::Tensor& tensor) {
-      parts_[rank] = tensor.clone();
-      barrier_.arrive_and_wait();
-      at::Tensor total = parts_[0].clone();
-      for (size_t r = 1; r < parts_.size(); ++r) total += parts_[r];
-      barrier_.arrive_and_wait();
-      tensor.copy_(total);
-    };
-  }
-
- private:
-  std::barrier<> barrier_;
-  std::vector<at::Tensor> parts_;
-};
 
 struct Result {
   at::Tensor y, dx, dweight, dbias, mean, var;

@@ -11,6 +11,7 @@
 #include "voxloom/metrics/bootstrap.h"
 #include "voxloom/metrics/wire_metrics.h"
 #include "voxloom/models/wire/wire_input.h"
+#include "voxloom/nn/loss_ranks.h"
 #include "voxloom/recipes/wire/picture.h"
 #include "voxloom/tensor/load.h"
 #include "voxloom/weights/package.h"
@@ -130,8 +131,7 @@ WireTask::WireTask(const infer::WireTrainOptions& options,
                    std::vector<Sample> validation_samples,
                    ObjectClasses classes,
                    std::string data_fingerprint,
-                   int64_t rank,
-                   int64_t ranks)
+                   train::Communicator* ranks)
     : options_(options),
       loss_(loss_options(options)),
       train_samples_(std::move(train_samples)),
@@ -154,8 +154,14 @@ WireTask::WireTask(const infer::WireTrainOptions& options,
                 options.architecture,
                 network_->in_channels());
   if (!options.init.empty()) start_from_package(options.init);
-  loader_ = std::make_unique<data::Loader>(
-      train_samples_, loader_options(options, network_->size_multiple(), rank, ranks));
+  loader_ = std::make_unique<data::Loader>(train_samples_,
+                                           loader_options(options,
+                                                          network_->size_multiple(),
+                                                          ranks != nullptr ? ranks->rank() : 0,
+                                                          ranks != nullptr ? ranks->size() : 1));
+  if (ranks != nullptr) {
+    sum_over_ranks_ = [ranks](const at::Tensor& sums) { ranks->sum(sums); };
+  }
   object_table_ = at::zeros({256}, at::kFloat);
   for (int64_t c = 0; c < 256; ++c) {
     if (classes_(static_cast<uint8_t>(c))) object_table_[c] = 1.0F;
@@ -205,6 +211,7 @@ train::Step WireTask::step() {
   const double progress = (static_cast<double>(epoch_) +
                            static_cast<double>(step_) / static_cast<double>(steps_per_epoch())) /
                           static_cast<double>(epochs_);
+  const nn::LossesOverRanks over_ranks(sum_over_ranks_);
   const auto loss = nn::hybrid_loss(logits, target, weight, loss_, progress);
   train::Step step{
       .loss = loss.total, .items = batch->image.size(0), .loader_wait_s = batch->wait_s};

@@ -49,8 +49,7 @@ ordered_json train_rank(const infer::WireTrainOptions& options,
                 of_roles(set.samples, {Role::kVal}),
                 object_classes(options.classes, set.samples),
                 set.fingerprint,
-                rank,
-                ranks != nullptr ? ranks->size() : 1);
+                ranks);
   if (rank > 0) {
     Progress silent;
     const auto result = train::Trainer(task, nullptr, options.trainer, ranks).fit(silent, stop);
