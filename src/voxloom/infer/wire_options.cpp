@@ -50,8 +50,9 @@ void WireTrainOptions::visit(OptionList& list) {
   list.option(
           "--output", run, "Run folder: options, metrics, checkpoints, report, model (also -o).")
       .with_value_name("DIR")
-      .as_required();
-  list.option("--resume", resume, "Go on with the run in that folder.");
+      .as_required()
+      .as_speed_only();
+  list.option("--resume", resume, "Go on with the run in that folder.").as_speed_only();
   list.option("--init", init, "Package whose weights the network starts with, empty: random.")
       .with_value_name("PACKAGE");
   list.option("--network", architecture, "Architecture; `--network list` names them all.")
