@@ -32,6 +32,7 @@ const std::vector<Command>& commands() {
     wire_track_command(),
     wire_filters_command(),
     wire_biplane_command(),
+    launch_command(),
     bench_command(),
 #if VOXLOOM_HAS_SERVER
     serve_command(),

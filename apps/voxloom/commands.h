@@ -29,6 +29,7 @@ Command queue_add_command();
 Command queue_work_command();
 Command queue_status_command();
 Command queue_retry_command();
+Command launch_command();
 Command bench_command();
 Command serve_command();              // with VOXLOOM_SERVER
 Command serve_job_command();          // with VOXLOOM_SERVER

@@ -11,6 +11,7 @@ std::string command_line(const char* command, const Context& context) {
 }
 
 void print_training(const Context& context) {
+  if (context.result.contains("rank")) return;  // Rank 0 speaks for all.
   for (const auto& [name, value] : context.result["metrics"].items()) {
     *context.out << format("{:<18} {:.4f}\n", name, value.get<double>());
   }

@@ -178,6 +178,15 @@ BatchMaker::Clip BatchMaker::make_clip(int64_t item, bool on_object, int64_t epo
   return clip;
 }
 
+/// Whole images are padded to the largest one of the batch, wherever that is made.
+void BatchMaker::widen_to_all(const Order& items, int64_t first, RawBatch& batch) {
+  for (int64_t place = first; place < first + options_.batch_size; ++place) {
+    const auto image = cache_.get(items[static_cast<size_t>(place)]);
+    batch.width = std::max(batch.width, image->width);
+    batch.height = std::max(batch.height, image->height);
+  }
+}
+
 RawBatch BatchMaker::make(int64_t epoch, int64_t batch) {
   const auto items = order(epoch);
   const int64_t first = batch * options_.batch_size;
@@ -185,15 +194,19 @@ RawBatch BatchMaker::make(int64_t epoch, int64_t batch) {
   // As nnU-Net does it: the last ones of a batch.
   const int64_t free_items =
       std::lround(static_cast<double>(options_.batch_size) * (1.0 - options_.foreground_share));
+  const int64_t share = options_.batch_size / options_.ranks;
+  const int64_t own_first = first + options_.rank * share;
+  const int64_t own_last = std::min(own_first + share, last);
   RawBatch out;
   std::vector<Clip> clips;
-  for (int64_t place = first; place < last; ++place) {
+  for (int64_t place = own_first; place < own_last; ++place) {
     const int64_t item = (*items)[static_cast<size_t>(place)];
     clips.push_back(make_clip(item, place - first >= free_items, epoch, place));
     out.items.push_back(item);
     out.width = std::max(out.width, clips.back().now.image.width);
     out.height = std::max(out.height, clips.back().now.image.height);
   }
+  if (options_.ranks > 1 && options_.crop == 0) widen_to_all(*items, first, out);
   out.count = static_cast<int64_t>(clips.size());
   out.channels = options_.frames;
   out.width = rounded_up(out.width, options_.pad_multiple);

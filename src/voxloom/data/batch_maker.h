@@ -13,7 +13,7 @@
 namespace voxloom::data {
 
 /// Says what batch b of epoch e holds: order, crops and augmentation come from Rng streams made of
-/// the seed, the epoch and the place in the epoch. Thread-safe.
+/// the seed, the epoch and the place in the epoch, whatever rank makes it. Thread-safe.
 class BatchMaker {
  public:
   /// Throws kInvalidArgument: options out of range, no samples, fewer than a batch with drop_last,
@@ -34,6 +34,7 @@ class BatchMaker {
     std::vector<Plane> earlier;
   };
   [[nodiscard]] Clip make_clip(int64_t item, bool on_object, int64_t epoch, int64_t place);
+  void widen_to_all(const Order& items, int64_t first, RawBatch& batch);
 
   LoaderOptions options_;
   ImageCache cache_;

@@ -20,6 +20,15 @@ void LoaderOptions::validate() const {
                 ErrorCode::kInvalidArgument,
                 "loader foreground share: must be within [0, 1], got {}",
                 foreground_share);
+  VOXLOOM_CHECK(ranks >= 1 && rank >= 0 && rank < ranks && batch_size % ranks == 0,
+                ErrorCode::kInvalidArgument,
+                "loader batch size: must be a multiple of the number of ranks, {}, got {}",
+                ranks,
+                batch_size);
+  VOXLOOM_CHECK(ranks == 1 || (shuffle && drop_last),
+                ErrorCode::kInvalidArgument,
+                "loader: several ranks share batches of full size only, got a loader that keeps "
+                "the last, smaller one");
   augment.validate();
 }
 

@@ -9,7 +9,8 @@ namespace voxloom::data {
 
 /// What a Loader does beside reading.
 struct LoaderOptions {
-  int64_t batch_size = 4;
+  int64_t batch_size = 4;          ///< Of all ranks together.
+  int64_t rank = 0, ranks = 1;     ///< Which share of every batch is made here.
   int64_t crop = 0;                ///< Side of square training crops in px; 0: whole images.
   double foreground_share = 0.33;  ///< Share of a batch centred on an object pixel.
   bool shuffle = true;             ///< Training; without it items come in order, whole, unchanged.

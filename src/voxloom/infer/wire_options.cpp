@@ -51,8 +51,9 @@ void WireTrainOptions::visit(OptionList& list) {
   list.option(
           "--output", run, "Run folder: options, metrics, checkpoints, report, model (also -o).")
       .with_value_name("DIR")
-      .as_required();
-  list.option("--resume", resume, "Go on with the run in that folder.");
+      .as_required()
+      .as_speed_only();
+  list.option("--resume", resume, "Go on with the run in that folder.").as_speed_only();
   list.option("--init", init, "Package whose weights the network starts with, empty: random.")
       .with_value_name("PACKAGE");
   list.option("--network", architecture, "Architecture; `--network list` names them all.")
@@ -67,7 +68,7 @@ void WireTrainOptions::visit(OptionList& list) {
               "recall, or alone.");
   list.option("--loss-options", loss_options, "Settings of the loss, as a JSON object.")
       .with_value_name("JSON");
-  list.option("--batch", batch, "Images a batch.").with_range(1, 4096);
+  list.option("--batch", batch, "Images a batch, of all processes together.").with_range(1, 4096);
   list.option("--crop", crop, "Side of the square training crops in px, 0: whole images.")
       .with_range(0, 8192);
   list.option("--foreground-share",

@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "voxloom/core/error.h"
+#include "voxloom/train/distributed/communicator.h"
 #include "voxloom/train/trainer.h"
 
 namespace voxloom::recipes {
@@ -16,22 +17,24 @@ train::Run open_run(const std::string& folder, bool resume, bool force, train::R
 }
 
 ordered_json run_training(train::Task& task,
-                          train::Run& run,
+                          train::Run* run,
                           const infer::TrainerOptions& options,
                           Progress& progress,
-                          const CancelToken& stop) {
-  const auto result = train::Trainer(task, run, options).fit(progress, stop);
+                          const CancelToken& stop,
+                          train::Communicator* ranks) {
+  const auto result = train::Trainer(task, run, options, ranks).fit(progress, stop);
   if (result.reason == train::EndReason::kCancelled) {
     throw Error(ErrorCode::kCancelled,
-                format("run '{}': stopped at step {}; --resume goes on from there",
-                       run.folder().string(),
+                format("training{}: stopped at step {}; --resume goes on from there",
+                       run != nullptr ? format(" '{}'", run->folder().string()) : std::string(),
                        result.steps));
   }
+  if (run == nullptr) return {{"rank", ranks->rank()}, {"steps", result.steps}};
   ordered_json metrics = ordered_json::object();
   for (const auto& [name, value] : result.best_metrics) metrics[name] = value;
-  return {{"run", run.folder().string()},
-          {"model", run.model().string()},
-          {"report", run.report().string()},
+  return {{"run", run->folder().string()},
+          {"model", run->model().string()},
+          {"report", run->report().string()},
           {"ended",
            result.reason == train::EndReason::kAllSteps ? "all steps done" : "no better metric"},
           {"steps", result.steps},

@@ -10,6 +10,10 @@
 #include "voxloom/train/run.h"
 #include "voxloom/train/task.h"
 
+namespace voxloom::train {
+class Communicator;
+}
+
 namespace voxloom::recipes {
 
 /// A new run folder (kAlreadyExists when one is there and not `force`), or with `resume` the one
@@ -21,11 +25,12 @@ namespace voxloom::recipes {
 
 /// Trains `task` into the run folder. Returns where things are and how it ended: run, model,
 /// report, ended, steps, best_step, metrics. Throws kCancelled when it was stopped; --resume then
-/// goes on.
+/// goes on. Ranks but the first have no run folder (null) and return their rank and steps.
 [[nodiscard]] nlohmann::ordered_json run_training(train::Task& task,
-                                                  train::Run& run,
+                                                  train::Run* run,
                                                   const infer::TrainerOptions& options,
                                                   Progress& progress,
-                                                  const CancelToken& stop);
+                                                  const CancelToken& stop,
+                                                  train::Communicator* ranks = nullptr);
 
 }  // namespace voxloom::recipes

@@ -14,6 +14,7 @@
 #include "voxloom/metrics/bootstrap.h"
 #include "voxloom/metrics/wire_metrics.h"
 #include "voxloom/models/wire/wire_input.h"
+#include "voxloom/nn/loss_ranks.h"
 #include "voxloom/recipes/wire/picture.h"
 #include "voxloom/tensor/load.h"
 #include "voxloom/weights/package.h"
@@ -48,14 +49,23 @@ nn::HybridOptions loss_options(const infer::WireTrainOptions& options) {
 }
 
 data::LoaderOptions loader_options(const infer::WireTrainOptions& options,
-                                   const models::wire::WireNetwork& network) {
+                                   const models::wire::WireNetwork& network,
+                                   int64_t rank,
+                                   int64_t ranks) {
   const int64_t size_multiple = network.size_multiple();
+  VOXLOOM_CHECK(options.batch % ranks == 0,
+                ErrorCode::kInvalidArgument,
+                "--batch: must be a multiple of the number of processes, {}, got {}",
+                ranks,
+                options.batch);
   VOXLOOM_CHECK(options.crop % size_multiple == 0,
                 ErrorCode::kInvalidArgument,
                 "--crop: must be a multiple of {} for this network, got {}",
                 size_multiple,
                 options.crop);
   return {.batch_size = options.batch,
+          .rank = rank,
+          .ranks = ranks,
           .crop = options.crop,
           .foreground_share = options.foreground_share,
           .pad_multiple = options.crop == 0 ? size_multiple : 1,
@@ -201,7 +211,8 @@ WireTask::WireTask(const infer::WireTrainOptions& options,
                    std::vector<Sample> train_samples,
                    std::vector<Sample> validation_samples,
                    ObjectClasses classes,
-                   std::string data_fingerprint)
+                   std::string data_fingerprint,
+                   train::Communicator* ranks)
     : options_(options),
       loss_(loss_options(options)),
       train_samples_(std::move(train_samples)),
@@ -219,8 +230,15 @@ WireTask::WireTask(const infer::WireTrainOptions& options,
                                              ordered_json::parse(options.network),
                                              static_cast<uint64_t>(options.trainer.seed));
   if (!options.init.empty()) start_from_package(options.init);
-  loader_ = std::make_unique<data::Loader>(train_samples_, loader_options(options, *network_));
+  loader_ = std::make_unique<data::Loader>(train_samples_,
+                                           loader_options(options,
+                                                          *network_,
+                                                          ranks != nullptr ? ranks->rank() : 0,
+                                                          ranks != nullptr ? ranks->size() : 1));
   find_earlier(validation_samples);
+  if (ranks != nullptr) {
+    sum_over_ranks_ = [ranks](const at::Tensor& sums) { ranks->sum(sums); };
+  }
   object_table_ = at::zeros({256}, at::kFloat);
   for (int64_t c = 0; c < 256; ++c) {
     if (classes_(static_cast<uint8_t>(c))) object_table_[c] = 1.0F;
@@ -284,6 +302,7 @@ train::Step WireTask::step() {
   const double progress = (static_cast<double>(epoch_) +
                            static_cast<double>(step_) / static_cast<double>(steps_per_epoch())) /
                           static_cast<double>(epochs_);
+  const nn::LossesOverRanks over_ranks(sum_over_ranks_);
   const auto loss = nn::hybrid_loss(logits, target, weight, loss_, progress);
   train::Step step{
       .loss = loss.total, .items = batch->image.size(0), .loader_wait_s = batch->wait_s};

@@ -8,7 +8,9 @@
 #include "voxloom/infer/wire_options.h"
 #include "voxloom/models/wire/wire_network.h"
 #include "voxloom/nn/hybrid_loss.h"
+#include "voxloom/nn/synchronised_norm.h"
 #include "voxloom/recipes/wire/samples.h"
+#include "voxloom/train/distributed/communicator.h"
 #include "voxloom/train/task.h"
 
 namespace voxloom::recipes::wire {
@@ -17,12 +19,15 @@ namespace voxloom::recipes::wire {
 /// whole validation images, and the model package.
 class WireTask final : public train::Task {
  public:
-  /// Throws kInvalidArgument for options that don't fit, and what reading an --init package throws.
+  /// With `ranks` (null: one process) this rank trains on its share of each batch, and losses are
+  /// those of the whole batch. Throws kInvalidArgument for options that don't fit, and what reading
+  /// an --init package throws.
   WireTask(const infer::WireTrainOptions& options,
            std::vector<dataset::Sample> train_samples,
            std::vector<dataset::Sample> validation_samples,
            ObjectClasses classes,
-           std::string data_fingerprint);
+           std::string data_fingerprint,
+           train::Communicator* ranks = nullptr);
 
   [[nodiscard]] torch::nn::Module& network() override { return *network_; }
   [[nodiscard]] std::vector<train::ParameterGroup> parameter_groups() override;
@@ -41,6 +46,7 @@ class WireTask final : public train::Task {
   void start_from_package(const std::string& package);
 
   infer::WireTrainOptions options_;
+  nn::SumOverRanks sum_over_ranks_;  ///< Empty: one process.
   nn::HybridOptions loss_;
   std::vector<dataset::Sample> train_samples_, validation_samples_;
   std::vector<std::vector<dataset::Sample>> validation_earlier_;  ///< Of each, nearest first.

@@ -1,3 +1,5 @@
+#include <optional>
+
 #include <nlohmann/json.hpp>
 
 #include <torch/torch.h>
@@ -9,6 +11,7 @@
 #include "voxloom/recipes/wire/commands.h"
 #include "voxloom/recipes/wire/samples.h"
 #include "voxloom/recipes/wire/task.h"
+#include "voxloom/train/distributed/communicator.h"
 
 namespace voxloom::recipes::wire {
 namespace {
@@ -27,6 +30,29 @@ std::vector<Sample> of_roles(const std::vector<Sample>& samples,
     }
   }
   return out;
+}
+
+/// The training of this process: of rank 0, which has the run folder, of another rank, or of the
+/// only process (`ranks` null).
+ordered_json train_rank(const infer::WireTrainOptions& options,
+                        train::RunInfo info,
+                        const SampleSet& set,
+                        train::Communicator* ranks,
+                        bool force,
+                        Progress& progress,
+                        const CancelToken& stop) {
+  const int64_t rank = ranks != nullptr ? ranks->rank() : 0;
+  WireTask task(options,
+                of_roles(set.samples, {Role::kTrain, Role::kFinetune}),
+                of_roles(set.samples, {Role::kVal}),
+                object_classes(options.classes, set.samples),
+                set.fingerprint,
+                ranks);
+  std::optional<train::Run> run;
+  if (rank == 0) run = open_run(options.run, options.resume, force, std::move(info));
+  Progress silent;
+  return run_training(
+      task, run ? &*run : nullptr, options.trainer, rank == 0 ? progress : silent, stop, ranks);
 }
 
 }  // namespace
@@ -52,13 +78,11 @@ ordered_json train(const infer::WireTrainOptions& options,
   OptionList list;
   given.visit(list);
   info.add_options(list);
-  WireTask task(given,
-                of_roles(set.samples, {Role::kTrain, Role::kFinetune}),
-                of_roles(set.samples, {Role::kVal}),
-                object_classes(options.classes, set.samples),
-                set.fingerprint);
-  train::Run run = open_run(options.run, options.resume, force, std::move(info));
-  auto result = run_training(task, run, given.trainer, progress, stop);
+  const auto ranks =
+      train::join_from_environment({.join_timeout_s = given.trainer.join_timeout_s}, info);
+  auto result = train::together(ranks.get(), [&] {
+    return train_rank(given, std::move(info), set, ranks.get(), force, progress, stop);
+  });
   result["notes"] = dataset::report_notes(set.samples);
   return result;
 }

@@ -1,4 +1,4 @@
-#include "voxloom/jobs/child_process.h"
+#include "voxloom/core/child_process.h"
 
 #include <algorithm>
 #include <array>
@@ -16,9 +16,9 @@
 #include <unistd.h>
 
 #include "voxloom/core/error.h"
-#include "voxloom/jobs/line_splitter.h"
+#include "voxloom/core/line_splitter.h"
 
-namespace voxloom::jobs {
+namespace voxloom {
 namespace {
 
 using Clock = std::chrono::steady_clock;
@@ -341,4 +341,4 @@ ChildResult run_child(const ChildOptions& options, const CancelToken& stop) {
   return result;
 }
 
-}  // namespace voxloom::jobs
+}  // namespace voxloom

@@ -1,9 +1,9 @@
-#include "voxloom/jobs/line_splitter.h"
+#include "voxloom/core/line_splitter.h"
 
 #include <algorithm>
 #include <cstdint>
 
-namespace voxloom::jobs {
+namespace voxloom {
 namespace {
 
 uint8_t byte_at(std::string_view text, size_t i) {
@@ -88,4 +88,4 @@ void LineSplitter::flush() {
   cut_ = false;
 }
 
-}  // namespace voxloom::jobs
+}  // namespace voxloom

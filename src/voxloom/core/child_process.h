@@ -10,7 +10,7 @@
 
 #include "voxloom/core/cancel.h"
 
-namespace voxloom::jobs {
+namespace voxloom {
 
 enum class ChildStream { kOut, kErr };
 
@@ -51,4 +51,4 @@ ChildResult run_child(const ChildOptions& options, const CancelToken& stop);
 /// Throws kNotFound.
 [[nodiscard]] std::filesystem::path find_program(const std::string& program);
 
-}  // namespace voxloom::jobs
+}  // namespace voxloom

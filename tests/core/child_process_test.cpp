@@ -1,4 +1,4 @@
-#include "voxloom/jobs/child_process.h"
+#include "voxloom/core/child_process.h"
 
 #include <csignal>
 #include <fstream>
@@ -9,10 +9,9 @@
 #include <unistd.h>
 
 #include "voxloom/core/error.h"
-#include "voxloom/jobs/line_splitter.h"
+#include "voxloom/core/line_splitter.h"
 
-using namespace voxloom;        // NOLINT(*-using-namespace)
-using namespace voxloom::jobs;  // NOLINT(*-using-namespace)
+using namespace voxloom;  // NOLINT(*-using-namespace)
 using namespace std::chrono_literals;
 using testing::ElementsAre;
 using testing::HasSubstr;

@@ -5,7 +5,7 @@
 #include <string>
 #include <string_view>
 
-namespace voxloom::jobs {
+namespace voxloom {
 
 /// Cuts a stream of bytes from another program into lines. A line ends at "\n" or "\r" (progress
 /// bars); empty lines are dropped. What is handed on is valid UTF-8 without control characters
@@ -33,4 +33,4 @@ class LineSplitter {
 /// replaced by "?".
 [[nodiscard]] std::string clean_text(std::string_view text);
 
-}  // namespace voxloom::jobs
+}  // namespace voxloom
