@@ -47,7 +47,8 @@ void WireTrainOptions::visit(OptionList& list) {
               "finetune) and what validates (val).")
       .with_value_name("MANIFEST")
       .as_required();
-  list.option("--output", run, "Run folder: options, metrics, checkpoints, report, model (also -o).")
+  list.option(
+          "--output", run, "Run folder: options, metrics, checkpoints, report, model (also -o).")
       .with_value_name("DIR")
       .as_required();
   list.option("--resume", resume, "Go on with the run in that folder.");
@@ -66,6 +67,11 @@ void WireTrainOptions::visit(OptionList& list) {
   list.option("--loss-options", loss_options, "Settings of the loss, as a JSON object.")
       .with_value_name("JSON");
   list.option("--batch", batch, "Images a batch.").with_range(1, 4096);
+  list.choice("--crops",
+              crops,
+              {"random", "boxes"},
+              "Crops anywhere in their own size, or round objects' boxes and resized (--crop 224), "
+              "for the second network of a cascade.");
   list.option("--crop", crop, "Side of the square training crops in px, 0: whole images.")
       .with_range(0, 8192);
   list.option("--foreground-share",

@@ -5,6 +5,7 @@
 
 #include "voxloom/data/loader.h"
 #include "voxloom/dataset/sample.h"
+#include "voxloom/infer/wire_crops.h"
 #include "voxloom/infer/wire_options.h"
 #include "voxloom/models/wire/wire_network.h"
 #include "voxloom/nn/hybrid_loss.h"
@@ -36,7 +37,9 @@ class WireTask final : public train::Task {
   void write_model(const std::filesystem::path& folder, const train::Metrics& metrics) override;
 
  private:
-  void start_from_package(const std::string& package);
+  [[nodiscard]] std::vector<float> probability_of(const dataset::LabelledImage& labelled,
+                                                  const ObjectMask& truth,
+                                                  bool bright);
 
   infer::WireTrainOptions options_;
   nn::HybridOptions loss_;
@@ -44,6 +47,7 @@ class WireTask final : public train::Task {
   ObjectClasses classes_;
   std::string data_fingerprint_;
   bool bright_object_ = false;
+  infer::CropRule crops_;  ///< With --crops boxes.
   std::shared_ptr<models::wire::WireNetwork> network_;
   std::unique_ptr<data::Loader> loader_;
   at::Tensor object_table_;  ///< [256] float32: 1 for classes that are the object.

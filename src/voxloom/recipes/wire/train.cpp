@@ -4,7 +4,9 @@
 
 #include "voxloom/core/error.h"
 #include "voxloom/core/parallel.h"
+#include "voxloom/models/wire/detector.h"
 #include "voxloom/recipes/wire/commands.h"
+#include "voxloom/recipes/wire/detector_task.h"
 #include "voxloom/recipes/wire/samples.h"
 #include "voxloom/recipes/wire/task.h"
 #include "voxloom/train/trainer.h"
@@ -28,6 +30,19 @@ std::vector<Sample> of_roles(const std::vector<Sample>& samples,
   return out;
 }
 
+std::unique_ptr<train::Task> make_task(const infer::WireTrainOptions& options,
+                                       const SampleSet& set) {
+  auto train = of_roles(set.samples, {Role::kTrain, Role::kFinetune});
+  auto validation = of_roles(set.samples, {Role::kVal});
+  auto classes = object_classes(options.classes, set.samples);
+  if (options.architecture == models::wire::kDetectorName) {
+    return std::make_unique<DetectorTask>(
+        options, std::move(train), std::move(validation), std::move(classes), set.fingerprint);
+  }
+  return std::make_unique<WireTask>(
+      options, std::move(train), std::move(validation), std::move(classes), set.fingerprint);
+}
+
 }  // namespace
 
 ordered_json train(const infer::WireTrainOptions& options,
@@ -48,17 +63,13 @@ ordered_json train(const infer::WireTrainOptions& options,
   OptionList list;
   given.visit(list);
   info.add_options(list);
-  WireTask task(given,
-                of_roles(set.samples, {Role::kTrain, Role::kFinetune}),
-                of_roles(set.samples, {Role::kVal}),
-                object_classes(options.classes, set.samples),
-                set.fingerprint);
+  const auto task = make_task(given, set);
   train::Run run =
       options.resume
           ? train::Run::resume(options.run, std::move(info))
           : train::Run::create(
                 options.run, std::move(info), force ? Overwrite::kReplace : Overwrite::kRefuse);
-  const auto result = train::Trainer(task, run, given.trainer).fit(progress, stop);
+  const auto result = train::Trainer(*task, run, given.trainer).fit(progress, stop);
   if (result.reason == train::EndReason::kCancelled) {
     throw Error(ErrorCode::kCancelled,
                 format("run '{}': stopped at step {}; --resume goes on from there",

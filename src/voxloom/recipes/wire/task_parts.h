@@ -1,0 +1,31 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "voxloom/data/loader_options.h"
+#include "voxloom/dataset/sample.h"
+#include "voxloom/infer/wire_options.h"
+#include "voxloom/train/task.h"
+
+namespace voxloom::recipes::wire {
+
+// What the training tasks of wire networks share.
+
+/// Throws kInvalidArgument unless there is something to train and to validate on.
+void check_has_samples(const std::vector<dataset::Sample>& train,
+                       const std::vector<dataset::Sample>& validation);
+
+/// Throws kInvalidArgument when the crop does not fit a network of this size multiple.
+[[nodiscard]] data::LoaderOptions loader_options(const infer::WireTrainOptions& options,
+                                                 int64_t size_multiple);
+
+/// Loads the weights of a package of the same architecture. Throws kInvalidArgument for another.
+void load_start_weights(torch::nn::Module& network,
+                        const std::string& package,
+                        const std::string& architecture);
+
+/// Biases and the factors of norms are not pulled towards 0.
+[[nodiscard]] std::vector<train::ParameterGroup> matrices_and_others(torch::nn::Module& network);
+
+}  // namespace voxloom::recipes::wire
