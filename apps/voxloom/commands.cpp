@@ -30,6 +30,7 @@ const std::vector<Command>& commands() {
     wire_eval_command(),
     wire_predict_command(),
     wire_track_command(),
+    wire_cascade_command(),
     wire_filters_command(),
     wire_biplane_command(),
     launch_command(),
