@@ -9,17 +9,12 @@
 #include "voxloom/weights/package.h"
 
 #include "commands.h"
+#include "training_command.h"
 
 namespace voxloom::app {
 namespace {
 
 using nlohmann::ordered_json;
-
-std::string command_line(const char* command, const Context& context) {
-  std::string text = command;
-  for (const auto& given : context.given) text += " " + given.name + " " + given.value;
-  return text;
-}
 
 struct TrainArgs {
   infer::WireTrainOptions options;
@@ -44,12 +39,7 @@ int run_train(TrainArgs& args, Context& context) {
                                               context.common.force,
                                               *context.progress,
                                               context.stop);
-  if (context.result.contains("rank")) return 0;  // Rank 0 speaks for all.
-  for (const auto& [name, value] : context.result["metrics"].items()) {
-    *context.out << format("{:<18} {:.4f}\n", name, value.get<double>());
-  }
-  *context.out << context.result["model"].get<std::string>() << "\n"
-               << context.result["report"].get<std::string>() << "\n";
+  print_training(context);
   return 0;
 }
 

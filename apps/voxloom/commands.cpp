@@ -8,6 +8,7 @@ const std::vector<Command>& commands() {
     demo_command(),
     segment_command(),
     segment_eval_command(),
+    segment_train_command(),
     model_list_command(),
     model_info_command(),
     model_convert_command(),
@@ -30,6 +31,7 @@ const std::vector<Command>& commands() {
     wire_track_command(),
     wire_filters_command(),
     launch_command(),
+    wire_biplane_command(),
     bench_command(),
 #if VOXLOOM_HAS_SERVER
     serve_command(),

@@ -14,7 +14,7 @@ namespace voxloom::data {
 
 /// One step's worth of samples (of this rank).
 struct Batch {
-  at::Tensor image;            ///< [B, 1, H, W] float32 in [0, 1], objects dark.
+  at::Tensor image;            ///< [B, frames, H, W] float32 in [0, 1], objects dark.
   at::Tensor target;           ///< [B, H, W] uint8, WireClass values; 255 where padded or ignored.
   std::vector<int64_t> items;  ///< Indices into the sample list.
   double wait_s = 0.0;         ///< How long next() had to wait.

@@ -14,6 +14,7 @@ void LoaderOptions::validate() const {
   check(pad_multiple >= 1 && pad_multiple <= 4096, "pad", "within [1, 4096]", pad_multiple);
   check(workers >= 1 && workers <= 1024, "workers", "within [1, 1024]", workers);
   check(prefetch >= 1 && prefetch <= 65536, "prefetch", "within [1, 65536]", prefetch);
+  check(frames >= 1 && frames <= 64, "frames", "within [1, 64]", frames);
   check(cache_mb >= 0 && cache_mb <= (int64_t{1} << 30), "cache", "0 or more MB", cache_mb);
   VOXLOOM_CHECK(foreground_share >= 0.0 && foreground_share <= 1.0,
                 ErrorCode::kInvalidArgument,

@@ -19,6 +19,7 @@ struct LoaderOptions {
   int64_t workers = 1;             ///< Threads.
   int64_t prefetch = 4;            ///< Batches made ahead: bounds memory.
   int64_t cache_mb = 512;          ///< Decoded images kept in memory, as 8 bits; others on disk.
+  int64_t frames = 1;              ///< The frame, then those before it in its sequence.
   uint64_t seed = 0;
   AugmentOptions augment;
   std::string cache_dir;  ///< For what `cache_mb` does not hold; empty: the temporary folder.

@@ -17,12 +17,13 @@ constexpr std::array<std::pair<Role, std::string_view>, 6> kRoles{{{Role::kNone,
                                                                    {Role::kValExtra, "val_extra"},
                                                                    {Role::kSealed, "sealed"}}};
 
-constexpr std::array<std::pair<WireClass, std::string_view>, 6> kClasses{
+constexpr std::array<std::pair<WireClass, std::string_view>, 7> kClasses{
     {{WireClass::kBackground, "background"},
      {WireClass::kGuidewire, "guidewire"},
      {WireClass::kCatheter, "catheter"},
      {WireClass::kOtherDevice, "other_device"},
      {WireClass::kVessel, "vessel"},
+     {WireClass::kDevice, "device"},
      {WireClass::kIgnore, "ignore"}}};
 
 template <class Table>

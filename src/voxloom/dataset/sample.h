@@ -17,10 +17,11 @@ enum class WireClass : uint8_t {
   kCatheter = 2,
   kOtherDevice = 3,
   kVessel = 4,
+  kDevice = 5,    ///< Guidewire or catheter: the data set does not tell them apart.
   kIgnore = 255,  ///< Neither loss nor metric looks at it.
 };
 
-/// "background", "guidewire", "catheter", "other_device", "vessel", "ignore".
+/// "background", "guidewire", "catheter", "other_device", "vessel", "device", "ignore".
 [[nodiscard]] std::string_view wire_class_name(WireClass wire_class);
 /// Throws kInvalidArgument listing the names.
 [[nodiscard]] WireClass wire_class_from_name(std::string_view name);

@@ -10,8 +10,9 @@ namespace {
 void visit_classes(OptionList& list, std::vector<std::string>& classes) {
   list.option("--class",
               classes,
-              "What counts as the object (again for more): guidewire, catheter, other_device, "
-              "vessel. Without it: guidewire and catheter, or vessel where a set has no device.")
+              "What counts as the object (again for more): guidewire, catheter, device (both), "
+              "other_device, vessel. Without it: guidewire and catheter, or vessel where a set has "
+              "no device.")
       .with_value_name("CLASS");
 }
 
@@ -178,11 +179,15 @@ void WireTrackCommand::visit(OptionList& list) {
               frames_per_s,
               "Frames a second of raw frames and of the overlay, 0: what the source says, or 15.")
       .with_range(0.0, 1000.0);
+  list.option("--frames", frames, "Stop after so many frames, 0: at the end.").with_range(0, 1e12);
+  visit_tracking(list);
+}
+
+void WireTrackCommand::visit_tracking(OptionList& list) {
   list.option("--pixel-mm",
               pixel_mm,
               "Edge of a pixel in mm where the source does not say, 0: unknown.")
       .with_range(0.0, 100.0);
-  list.option("--frames", frames, "Stop after so many frames, 0: at the end.").with_range(0, 1e12);
   list.option("--bright",
               polarity_bright,
               "Objects are brighter than their surroundings (subtracted or inverted display).");

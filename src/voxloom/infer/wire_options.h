@@ -97,6 +97,8 @@ struct WireTrackCommand {
   RuntimeOptions runtime;
 
   void visit(OptionList& list);
+  /// The part that is not about the source and the outputs: what an embedded tracker takes, too.
+  void visit_tracking(OptionList& list);
   void validate() const;
 };
 

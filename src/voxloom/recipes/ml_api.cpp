@@ -14,6 +14,7 @@
 #include "voxloom/infer_ml/wire_network.h"
 #include "voxloom/kernels/isa.h"
 #include "voxloom/models/wire/wire_network.h"
+#include "voxloom/recipes/segment/commands.h"
 #include "voxloom/recipes/wire/commands.h"
 #include "voxloom/recipes/wire/filter_report.h"
 #include "voxloom/recipes/wire/track.h"
@@ -59,6 +60,14 @@ std::unique_ptr<infer::WireSegmenter> make_wire_segmenter(const std::string& pac
                                                           const infer::RuntimeOptions& runtime,
                                                           infer::TestAugmentation augmentation) {
   return translated([&] { return infer_ml::make_wire_segmenter(package, runtime, augmentation); });
+}
+
+ordered_json segment_train(const infer::SegmentTrainOptions& options,
+                           const std::string& command_line,
+                           bool force,
+                           Progress& progress,
+                           const CancelToken& stop) {
+  return translated([&] { return segment::train(options, command_line, force, progress, stop); });
 }
 
 ordered_json wire_architectures() {
@@ -118,6 +127,7 @@ ordered_json describe() {
 constexpr infer::MlApi kApi = {
     .build_id = VOXLOOM_BUILD_ID,
     .make_segmenter = make_segmenter,
+    .segment_train = segment_train,
     .convert_model = convert,
     .export_model = export_onnx,
     .bench = run_bench,

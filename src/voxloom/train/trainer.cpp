@@ -533,7 +533,13 @@ FitResult Trainer::finish(EndReason reason) {
     task_.write_model(run_->model(), state_.best_metrics);
     if (!pictures_.empty() || !std::filesystem::exists(run_->report())) write_run_report();
   }
-  return {reason, state_.step, state_.best_step, state_.best_metrics};
+  return {
+      .reason = reason,
+      .steps = state_.step,
+      .best_step = state_.best_step,
+      .best_metrics = state_.best_metrics,
+      .items_per_s = state_.step_s > 0.0 ? static_cast<double>(state_.items) / state_.step_s : 0.0,
+      .loader_wait_share = state_.step_s > 0.0 ? state_.loader_wait_s / state_.step_s : 0.0};
 }
 
 /// Puts the weights of the best validation into the network, for inference.

@@ -32,6 +32,8 @@ struct FitResult {
   int64_t steps = 0;      ///< Updates done.
   int64_t best_step = 0;  ///< 0: no validation took place.
   Metrics best_metrics;
+  double items_per_s = 0.0;        ///< Over all steps, without validation; 0 without steps.
+  double loader_wait_share = 0.0;  ///< Of the steps' time.
 };
 
 /// Trains a task's network into a run folder.

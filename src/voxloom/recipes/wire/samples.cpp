@@ -24,7 +24,8 @@ ObjectClasses object_classes(const std::vector<std::string>& names,
                          static_cast<uint8_t>(wanted)) != sample.classes.end();
       });
     };
-    const bool device = has(WireClass::kGuidewire) || has(WireClass::kCatheter);
+    const bool device =
+        has(WireClass::kGuidewire) || has(WireClass::kCatheter) || has(WireClass::kDevice);
     classes = device ? std::vector{WireClass::kGuidewire, WireClass::kCatheter}
                      : std::vector{WireClass::kVessel};
   }
@@ -36,6 +37,14 @@ ObjectClasses object_classes(const std::vector<std::string>& names,
     out.is_object[static_cast<uint8_t>(wire_class)] = true;
     out.names.emplace_back(dataset::wire_class_name(wire_class));
   }
+  const auto object = [&out](WireClass wire_class) -> bool& {
+    return out.is_object[static_cast<uint8_t>(wire_class)];
+  };
+  bool &wire = object(WireClass::kGuidewire), &catheter = object(WireClass::kCatheter);
+  if (object(WireClass::kDevice)) wire = catheter = true;
+  object(WireClass::kDevice) = wire && catheter;
+  out.is_ignored[static_cast<uint8_t>(WireClass::kDevice)] = wire != catheter;
+  out.is_ignored[static_cast<uint8_t>(WireClass::kIgnore)] = true;
   return out;
 }
 
@@ -80,7 +89,7 @@ ObjectMask object_mask(const std::vector<uint8_t>& classes, const ObjectClasses&
                  .ignore = std::vector<uint8_t>(classes.size())};
   for (size_t i = 0; i < classes.size(); ++i) {
     out.object[i] = wanted(classes[i]);
-    out.ignore[i] = classes[i] == static_cast<uint8_t>(WireClass::kIgnore);
+    out.ignore[i] = wanted.is_ignored[classes[i]];
   }
   return out;
 }

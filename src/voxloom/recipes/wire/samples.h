@@ -14,11 +14,15 @@ namespace voxloom::recipes::wire {
 struct ObjectClasses {
   std::vector<std::string> names;  ///< As WireClass calls them.
   std::array<bool, 256> is_object{};
+  /// Neither loss nor metric looks there: unknown, or perhaps the object (a device of a data set
+  /// that does not tell wires from catheters, where one of them alone is the object).
+  std::array<bool, 256> is_ignored{};
   [[nodiscard]] bool operator()(uint8_t wire_class) const { return is_object[wire_class]; }
 };
 
-/// The classes called `names`; without any, guidewire and catheter, or vessel where none of the
-/// samples' data sets has a device. Throws kInvalidArgument for unknown names and background.
+/// The classes called `names` ("device" is guidewire and catheter); without any, guidewire and
+/// catheter, or vessel where none of the samples' data sets has a device. Throws kInvalidArgument
+/// for unknown names and background.
 [[nodiscard]] ObjectClasses object_classes(const std::vector<std::string>& names,
                                            const std::vector<dataset::Sample>& samples);
 

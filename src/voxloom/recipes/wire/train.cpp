@@ -4,11 +4,11 @@
 
 #include "voxloom/core/error.h"
 #include "voxloom/core/parallel.h"
+#include "voxloom/recipes/train_run.h"
 #include "voxloom/recipes/wire/commands.h"
 #include "voxloom/recipes/wire/samples.h"
 #include "voxloom/recipes/wire/task.h"
 #include "voxloom/train/distributed/communicator.h"
-#include "voxloom/train/trainer.h"
 
 namespace voxloom::recipes::wire {
 namespace {
@@ -27,52 +27,6 @@ std::vector<Sample> of_roles(const std::vector<Sample>& samples,
     }
   }
   return out;
-}
-
-[[noreturn]] void stopped(const std::string& run, int64_t steps) {
-  throw Error(ErrorCode::kCancelled,
-              format("run '{}': stopped at step {}; --resume goes on from there", run, steps));
-}
-
-/// The training of this process: of rank 0, which has the run folder, of another rank, or of the
-/// only process (`ranks` null).
-ordered_json train_rank(const infer::WireTrainOptions& options,
-                        train::RunInfo info,
-                        const SampleSet& set,
-                        train::Communicator* ranks,
-                        bool force,
-                        Progress& progress,
-                        const CancelToken& stop) {
-  const int64_t rank = ranks != nullptr ? ranks->rank() : 0;
-  WireTask task(options,
-                of_roles(set.samples, {Role::kTrain, Role::kFinetune}),
-                of_roles(set.samples, {Role::kVal}),
-                object_classes(options.classes, set.samples),
-                set.fingerprint,
-                ranks);
-  if (rank > 0) {
-    Progress silent;
-    const auto result = train::Trainer(task, nullptr, options.trainer, ranks).fit(silent, stop);
-    if (result.reason == train::EndReason::kCancelled) stopped(options.run, result.steps);
-    return {{"rank", rank}, {"steps", result.steps}};
-  }
-  train::Run run =
-      options.resume
-          ? train::Run::resume(options.run, std::move(info))
-          : train::Run::create(
-                options.run, std::move(info), force ? Overwrite::kReplace : Overwrite::kRefuse);
-  const auto result = train::Trainer(task, &run, options.trainer, ranks).fit(progress, stop);
-  if (result.reason == train::EndReason::kCancelled) stopped(options.run, result.steps);
-  ordered_json metrics = ordered_json::object();
-  for (const auto& [name, value] : result.best_metrics) metrics[name] = value;
-  return {{"run", run.folder().string()},
-          {"model", run.model().string()},
-          {"report", run.report().string()},
-          {"ended",
-           result.reason == train::EndReason::kAllSteps ? "all steps done" : "no better metric"},
-          {"steps", result.steps},
-          {"best_step", result.best_step},
-          {"metrics", std::move(metrics)}};
 }
 
 }  // namespace
@@ -98,7 +52,17 @@ ordered_json train(const infer::WireTrainOptions& options,
   const auto ranks =
       train::join_from_environment({.join_timeout_s = given.trainer.join_timeout_s}, info);
   return train::together(ranks.get(), [&] {
-    return train_rank(given, std::move(info), set, ranks.get(), force, progress, stop);
+    WireTask task(given,
+                  of_roles(set.samples, {Role::kTrain, Role::kFinetune}),
+                  of_roles(set.samples, {Role::kVal}),
+                  object_classes(options.classes, set.samples),
+                  set.fingerprint,
+                  ranks.get());
+    if (ranks != nullptr && ranks->rank() > 0) {
+      return run_training(task, nullptr, given.trainer, ranks.get(), progress, stop);
+    }
+    train::Run run = open_run(options.run, options.resume, force, std::move(info));
+    return run_training(task, &run, given.trainer, ranks.get(), progress, stop);
   });
 }
 
