@@ -74,7 +74,7 @@ void SegmentTrainOptions::visit(OptionList& list) {
           "--output", run, "Run folder: options, metrics, checkpoints, report, model (also -o).")
       .with_value_name("DIR")
       .as_required();
-  list.option("--resume", resume, "Go on with the run in that folder.");
+  list.option("--resume", resume, "Go on with the run in that folder.").as_speed_only();
   list.option("--window",
               window,
               "Intensities shown to the model: LO,HI in the file's units, a preset name, or auto.")

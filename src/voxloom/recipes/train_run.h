@@ -7,12 +7,9 @@
 #include "voxloom/core/cancel.h"
 #include "voxloom/core/progress.h"
 #include "voxloom/infer/trainer_options.h"
+#include "voxloom/train/distributed/communicator.h"
 #include "voxloom/train/run.h"
 #include "voxloom/train/task.h"
-
-namespace voxloom::train {
-class Communicator;
-}
 
 namespace voxloom::recipes {
 
@@ -23,14 +20,15 @@ namespace voxloom::recipes {
                                   bool force,
                                   train::RunInfo info);
 
-/// Trains `task` into the run folder. Returns where things are and how it ended: run, model,
-/// report, ended, steps, best_step, metrics. Throws kCancelled when it was stopped; --resume then
-/// goes on. Ranks but the first have no run folder (null) and return their rank and steps.
+/// Trains `task` into the run folder as one rank of several (`ranks` null: the only process).
+/// Returns where things are and how it ended: run, model, report, ended, steps, best_step, metrics.
+/// Ranks but the first have no run folder (null), show no progress and return {"rank", "steps"}.
+/// Throws kCancelled when it was stopped; --resume then goes on.
 [[nodiscard]] nlohmann::ordered_json run_training(train::Task& task,
                                                   train::Run* run,
                                                   const infer::TrainerOptions& options,
+                                                  train::Communicator* ranks,
                                                   Progress& progress,
-                                                  const CancelToken& stop,
-                                                  train::Communicator* ranks = nullptr);
+                                                  const CancelToken& stop);
 
 }  // namespace voxloom::recipes

@@ -66,9 +66,7 @@ ordered_json train_rank(const infer::WireTrainOptions& options,
   const auto task = make_task(options, set, ranks);
   std::optional<train::Run> run;
   if (rank == 0) run = open_run(options.run, options.resume, force, std::move(info));
-  Progress silent;
-  return run_training(
-      *task, run ? &*run : nullptr, options.trainer, rank == 0 ? progress : silent, stop, ranks);
+  return run_training(*task, run ? &*run : nullptr, options.trainer, ranks, progress, stop);
 }
 
 }  // namespace
