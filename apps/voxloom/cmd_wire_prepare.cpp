@@ -1,4 +1,6 @@
+#include <algorithm>
 #include <filesystem>
+#include <set>
 
 #include "voxloom/core/atomic_file.h"
 #include "voxloom/core/error.h"
@@ -32,6 +34,7 @@ struct PrepareArgs {
   int64_t seed = 0;
   bool bright_object = false, background_ignored = false, whole_set = false;
   bool without_sealed = false, train_unassigned = false;
+  std::vector<std::string> subsets;
 
   void visit(OptionList& list) {
     std::vector<std::string> names{"auto"};
@@ -126,17 +129,42 @@ void check_whole(const dataset::Preparation& made, bool whole_set) {
               format("data: must be the whole published set (--whole-set), got:{}", list));
 }
 
+/// Leaves out what the options don't ask for, before any of it is read.
+void choose_samples(const PrepareArgs& args, dataset::Listing& listing) {
+  std::set<std::string> found;
+  std::vector<bool> keep;
+  for (const auto& sample : listing.samples) {
+    found.insert(sample.subset);
+    const bool wanted = args.subsets.empty() || std::ranges::count(args.subsets, sample.subset) > 0;
+    keep.push_back(wanted && !(args.without_sealed && sample.role == dataset::Role::kSealed));
+  }
+  for (const auto& name : args.subsets) {
+    std::string names;
+    for (const auto& each : found) names += (names.empty() ? "'" : ", '") + each + "'";
+    VOXLOOM_CHECK(found.contains(name),
+                  ErrorCode::kNotFound,
+                  "--subset: must be one of {}, got '{}'",
+                  names,
+                  name);
+  }
+  dataset::keep_samples(listing, keep);
+  if (!args.subsets.empty()) {
+    std::erase_if(listing.published_pixels, [&](const auto& published) {
+      return std::ranges::count(args.subsets, published.subset) == 0;
+    });
+  }
+  VOXLOOM_CHECK(!listing.samples.empty() || !listing.problems.empty(),
+                ErrorCode::kNotFound,
+                "data '{}': must have samples that are not sealed, got none",
+                args.data);
+}
+
 int run_prepare(PrepareArgs& args, Context& context) {
   const auto overwrite = context.common.force ? Overwrite::kReplace : Overwrite::kRefuse;
   check_output(args.output, overwrite);
   const auto& reader = dataset::find_reader(args.layout, args.data);
   dataset::Listing listing = reader.list(args.data);
-  if (args.without_sealed) {
-    std::vector<bool> open;
-    for (const auto& sample : listing.samples)
-      open.push_back(sample.role != dataset::Role::kSealed);
-    dataset::keep_samples(listing, open);
-  }
+  choose_samples(args, listing);
   for (auto& sample : listing.samples) {
     if (args.train_unassigned && sample.role == dataset::Role::kNone) {
       sample.role = dataset::Role::kTrain;
