@@ -1,14 +1,17 @@
 #include <algorithm>
 #include <filesystem>
+#include <iterator>
 #include <set>
 
 #include "voxloom/core/atomic_file.h"
 #include "voxloom/core/error.h"
 #include "voxloom/dataset/class_map_json.h"
+#include "voxloom/dataset/guard.h"
 #include "voxloom/dataset/manifest.h"
 #include "voxloom/dataset/picture_export.h"
 #include "voxloom/dataset/prepare.h"
 #include "voxloom/dataset/readers.h"
+#include "voxloom/dataset/sealed.h"
 
 #include "commands.h"
 
@@ -33,7 +36,7 @@ struct PrepareArgs {
   double val_share = 0.0, pixel_mm = 0.0;
   int64_t seed = 0;
   bool bright_object = false, background_ignored = false, whole_set = false;
-  bool without_sealed = false, train_unassigned = false;
+  bool without_sealed = false, train_unassigned = false, incomplete = false;
   std::vector<std::string> subsets;
 
   void visit(OptionList& list) {
@@ -73,9 +76,13 @@ struct PrepareArgs {
     list.option("--whole-set",
                 whole_set,
                 "Fail unless the folder holds as many frames, sequences and labelled pixels as the "
-                "published set; without it, what differs is listed.");
+                "published set; without it, what differs is listed, and only the sets of the "
+                "hold-out rules must be whole.");
     list.option("--pixel-mm", pixel_mm, "Pixel edge in mm where it is known; 0: unknown.")
         .with_range(0, 100);
+    list.option("--incomplete",
+                incomplete,
+                "Parts of a published set are meant: another number of frames is only noted.");
   }
 
   void prepare(Context&) const {
@@ -183,11 +190,23 @@ int run_prepare(PrepareArgs& args, Context& context) {
   if (args.val_share > 0.0) {
     dataset::split_train(listing.samples, args.val_share, static_cast<uint64_t>(args.seed));
   }
+  // Before anything is opened by its place, after that by its hash too.
+  dataset::SealedRegister sealed;
+  dataset::refuse_violations({.violations = sealed.check(listing.samples), .notes = {}}, "data");
   dataset::PictureExport pictures(args.output, overwrite);
   pictures.write(listing, *context.progress, context.stop);
   auto made = dataset::prepare(std::move(listing), *context.progress, context.stop);
+  auto rules = dataset::check_hold_out(made.samples, dataset::completeness(args.incomplete));
+  std::ranges::move(sealed.check(made.samples), std::back_inserter(rules.violations));
+  dataset::refuse_violations(rules, "data");
   check_whole(made, args.whole_set);
+  for (const auto& note : rules.notes) {
+    context.result["notes"].push_back(dataset::finding_text(note));
+  }
   pictures.commit(made.samples);
+  for (const auto& record : sealed.seal(args.data, made.samples)) {
+    context.result["sealed_by"].push_back(record.string());
+  }
   dataset::write_manifest(made.samples, args.output, overwrite);
   context.result["manifest"] = args.output;
   context.result["layout"] = reader.name;
@@ -207,12 +226,14 @@ Command wire_prepare_command() {
        .details =
            "Reads and hashes every image and mask, prints what there is per role, and lists "
            "everything that is wrong: pairs that miss a partner, masks of another size, ids "
-           "without a meaning. Nothing is written then. Paths in the manifest are relative "
-           "to it. What a set does not hold as pictures (outlines, frames in HDF5) is "
-           "written without loss into a folder beside the manifest: set_files/ for "
-           "set.jsonl.\n\n"
+           "without a meaning, roles that break the hold-out rules. Nothing is written then. Paths "
+           "in the manifest are relative to it. What a set does not hold as pictures (outlines, "
+           "frames in HDF5) is written without loss into a folder beside the manifest: set_files/ "
+           "for set.jsonl.\n\n"
            "Samples of role train and finetune teach, val chooses, val_extra is for reports, none "
-           "for nothing, sealed is opened by 'wire eval --unseal' alone. Layouts:" +
+           "for nothing, sealed is opened by 'wire eval --unseal' alone: where there are any, a "
+           "file .sealed in the data's folder and the user's register keep every other command "
+           "from them, whatever manifest or link leads there. Layouts:" +
            layout_list(),
        .examples = {{"voxloom wire prepare --data rossa -o rossa.jsonl", "the layout is found out"},
                     {"voxloom wire prepare --data mosxav --background-ignored -o mosxav.jsonl",

@@ -4,6 +4,7 @@
 
 #include "voxloom/core/error.h"
 #include "voxloom/core/parallel.h"
+#include "voxloom/dataset/guard.h"
 #include "voxloom/recipes/wire/commands.h"
 #include "voxloom/recipes/wire/samples.h"
 #include "voxloom/recipes/wire/task.h"
@@ -37,6 +38,8 @@ ordered_json train(const infer::WireTrainOptions& options,
                    const CancelToken& stop) {
   const auto set = read_samples(options.data);
   refuse_sealed(set.samples);
+  dataset::refuse_violations(
+      dataset::check_hold_out(set.samples, dataset::completeness(options.incomplete)), "data");
   auto given = options;
   given.trainer.threads = thread_budget();
   at::set_num_threads(thread_budget());
@@ -44,6 +47,7 @@ ordered_json train(const infer::WireTrainOptions& options,
   train::RunInfo info{.command_line = command_line,
                       .version = VOXLOOM_VERSION,
                       .data_fingerprint = set.fingerprint,
+                      .notes = dataset::report_notes(set.samples),
                       .threads = given.trainer.threads};
   OptionList list;
   given.visit(list);
@@ -72,6 +76,7 @@ ordered_json train(const infer::WireTrainOptions& options,
           {"report", run.report().string()},
           {"ended",
            result.reason == train::EndReason::kAllSteps ? "all steps done" : "no better metric"},
+          {"notes", dataset::report_notes(set.samples)},
           {"steps", result.steps},
           {"best_step", result.best_step},
           {"metrics", std::move(metrics)}};
