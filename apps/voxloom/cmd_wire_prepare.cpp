@@ -65,6 +65,11 @@ struct PrepareArgs {
                 background_ignored,
                 "Neither loss nor metric looks at the background: for sets that leave some devices "
                 "unannotated, whose objects alone are to teach what is no wire.");
+    list.option("--subset",
+                subsets,
+                "Only this part of the set, by its name in the manifest, such as MOSXAV's test "
+                "(again for more).")
+        .with_value_name("NAME");
     list.option(
         "--without-sealed",
         without_sealed,
