@@ -1,8 +1,9 @@
 // What counts as the object where a data set does not tell wires from catheters.
+#include "voxloom/recipes/wire/samples.h"
+
 #include <gtest/gtest.h>
 
 #include "voxloom/core/error.h"
-#include "voxloom/recipes/wire/samples.h"
 
 namespace voxloom::recipes::wire {
 namespace {
