@@ -9,17 +9,12 @@
 #include "voxloom/weights/package.h"
 
 #include "commands.h"
+#include "training_command.h"
 
 namespace voxloom::app {
 namespace {
 
 using nlohmann::ordered_json;
-
-std::string command_line(const char* command, const Context& context) {
-  std::string text = command;
-  for (const auto& given : context.given) text += " " + given.name + " " + given.value;
-  return text;
-}
 
 struct TrainArgs {
   infer::WireTrainOptions options;
@@ -44,11 +39,7 @@ int run_train(TrainArgs& args, Context& context) {
                                               context.common.force,
                                               *context.progress,
                                               context.stop);
-  for (const auto& [name, value] : context.result["metrics"].items()) {
-    *context.out << format("{:<18} {:.4f}\n", name, value.get<double>());
-  }
-  *context.out << context.result["model"].get<std::string>() << "\n"
-               << context.result["report"].get<std::string>() << "\n";
+  print_training(context);
   return 0;
 }
 
@@ -62,7 +53,9 @@ struct EvalArgs {
 };
 
 int run_eval(EvalArgs& args, Context& context) {
-  static_cast<void>(weights::find_package(args.options.model));  // Said before torch is loaded.
+  if (args.options.model != infer::WireEvalOptions::kRidgeModel) {
+    static_cast<void>(weights::find_package(args.options.model));  // Said before torch is loaded.
+  }
   context.result = infer::ml_api().wire_eval(args.options, *context.progress, context.stop);
   for (const auto& [name, values] : context.result["metrics"].items()) {
     if (!values["mean"].is_number()) continue;
@@ -165,8 +158,10 @@ Command wire_eval_command() {
            "Dice, IoU, precision and recall; surface distances and tolerance F1; clDice with named "
            "skeletons; breaks and Betti errors; with 95 % intervals by bootstrap over sequences. "
            "report.html shows the worst cases; metrics.json has every number of every case.\n\n"
-           "Sealed sets (test data that training must never see) need --unseal. Each opening appends "
-           "two lines to unsealed.jsonl beside the manifest, one before the first image is read and "
+           "Sealed sets (test data that training must never see) need --unseal. Each opening "
+           "appends "
+           "two lines to unsealed.jsonl beside the manifest, one before the first image is read "
+           "and "
            "one with the scores: time, version, sums of weights and manifest.",
        .examples =
            {{"voxloom wire eval --data rossa.jsonl --model runs/rossa/model -o report",

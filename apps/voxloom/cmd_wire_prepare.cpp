@@ -81,13 +81,14 @@ struct PrepareArgs {
     list.option("--whole-set",
                 whole_set,
                 "Fail unless the folder holds as many frames, sequences and labelled pixels as the "
-                "published set; without it, what differs is listed, and only the sets of the "
-                "hold-out rules must be whole.");
+                "published set; without it, what differs is listed.");
     list.option("--pixel-mm", pixel_mm, "Pixel edge in mm where it is known; 0: unknown.")
         .with_range(0, 100);
-    list.option("--incomplete",
-                incomplete,
-                "Parts of a published set are meant: another number of frames is only noted.");
+    list.option(
+        "--incomplete",
+        incomplete,
+        "Parts of MOSXAV or of the sealed WEISS sequences are meant: without this flag their "
+        "number of frames must be the published one.");
   }
 
   void prepare(Context&) const {
@@ -141,7 +142,17 @@ void check_whole(const dataset::Preparation& made, bool whole_set) {
               format("data: must be the whole published set (--whole-set), got:{}", list));
 }
 
-/// Leaves out what the options don't ask for, before any of it is read.
+void seal(dataset::SealedRegister& sealed,
+          const std::string& folder,
+          const std::vector<dataset::Sample>& samples,
+          Context& context) {
+  for (const auto& record : sealed.seal(folder, samples)) {
+    context.result["sealed_by"].push_back(record.string());
+  }
+}
+
+/// Leaves out what the options don't ask for, before any of it is read. Sealed samples are to be
+/// sealed before.
 void choose_samples(const PrepareArgs& args, dataset::Listing& listing) {
   std::set<std::string> found;
   std::vector<bool> keep;
@@ -176,6 +187,11 @@ int run_prepare(PrepareArgs& args, Context& context) {
   check_output(args.output, overwrite);
   const auto& reader = dataset::find_reader(args.layout, args.data);
   dataset::Listing listing = reader.list(args.data);
+  dataset::SealedRegister sealed;
+  // What is left out stays sealed though nobody reads it here.
+  if (args.without_sealed || !args.subsets.empty()) {
+    seal(sealed, args.data, listing.samples, context);
+  }
   choose_samples(args, listing);
   for (auto& sample : listing.samples) {
     if (args.train_unassigned && sample.role == dataset::Role::kNone) {
@@ -195,23 +211,18 @@ int run_prepare(PrepareArgs& args, Context& context) {
   if (args.val_share > 0.0) {
     dataset::split_train(listing.samples, args.val_share, static_cast<uint64_t>(args.seed));
   }
-  // Before anything is opened by its place, after that by its hash too.
-  dataset::SealedRegister sealed;
+  // By place before anything is opened, by hash after that.
   dataset::refuse_violations({.violations = sealed.check(listing.samples), .notes = {}}, "data");
   dataset::PictureExport pictures(args.output, overwrite);
   pictures.write(listing, *context.progress, context.stop);
   auto made = dataset::prepare(std::move(listing), *context.progress, context.stop);
+  check_whole(made, args.whole_set);
   auto rules = dataset::check_hold_out(made.samples, dataset::completeness(args.incomplete));
   std::ranges::move(sealed.check(made.samples), std::back_inserter(rules.violations));
   dataset::refuse_violations(rules, "data");
-  check_whole(made, args.whole_set);
-  for (const auto& note : rules.notes) {
-    context.result["notes"].push_back(dataset::finding_text(note));
-  }
+  for (const auto& note : rules.notes) made.remarks.push_back(dataset::finding_text(note));
   pictures.commit(made.samples);
-  for (const auto& record : sealed.seal(args.data, made.samples)) {
-    context.result["sealed_by"].push_back(record.string());
-  }
+  seal(sealed, args.data, made.samples, context);
   dataset::write_manifest(made.samples, args.output, overwrite);
   context.result["manifest"] = args.output;
   context.result["layout"] = reader.name;
@@ -236,8 +247,8 @@ Command wire_prepare_command() {
            "frames in HDF5) is written without loss into a folder beside the manifest: set_files/ "
            "for set.jsonl.\n\n"
            "Samples of role train and finetune teach, val chooses, val_extra is for reports, none "
-           "for nothing, sealed is opened by 'wire eval --unseal' alone: where there are any, a "
-           "file .sealed in the data's folder and the user's register keep every other command "
+           "for nothing, sealed is opened by 'wire eval --unseal' alone: where there are any, "
+           "files .sealed in the data's folders and the user's register keep every other command "
            "from them, whatever manifest or link leads there. Layouts:" +
            layout_list(),
        .examples = {{"voxloom wire prepare --data rossa -o rossa.jsonl", "the layout is found out"},

@@ -8,6 +8,7 @@ const std::vector<Command>& commands() {
     demo_command(),
     segment_command(),
     segment_eval_command(),
+    segment_train_command(),
     model_list_command(),
     model_info_command(),
     model_convert_command(),
@@ -29,7 +30,10 @@ const std::vector<Command>& commands() {
     wire_eval_command(),
     wire_predict_command(),
     wire_track_command(),
+    wire_cascade_command(),
     wire_filters_command(),
+    wire_biplane_command(),
+    launch_command(),
     bench_command(),
 #if VOXLOOM_HAS_SERVER
     serve_command(),

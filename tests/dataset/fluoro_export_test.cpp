@@ -11,6 +11,9 @@
 
 #include "voxloom/core/error.h"
 #include "voxloom/core/sha256.h"
+#include "voxloom/dataset/curve_truth.h"
+#include "voxloom/dataset/dose_class.h"
+#include "voxloom/image/rle.h"
 #include "voxloom/io/raster.h"
 
 namespace voxloom::dataset {
@@ -88,6 +91,13 @@ TEST_F(FluoroExportTest, ManifestAndTruthCanBeReadBack) {
   FluoroSequence sequence(job_.options, fluoro_sequence_seed(8, "val", 0), 0);
   EXPECT_EQ(json.at("parameters").at("wire_mm"), sequence.parameters().wire_mm);
   const FluoroFrame f = sequence.frame(0);
+  const auto& rle = json.at("frames").at(0).at("rle");
+  EXPECT_EQ(rle.at("size").dump(), "[96,96]");
+  const auto mask =
+      image::decode_rle(image::rle_from_string(rle.at("counts").get<std::string>(), 96, 96));
+  for (size_t k = 0; k < mask.size(); ++k) {
+    ASSERT_EQ(mask[k] != 0, f.mask[k] == static_cast<uint8_t>(WireClass::kGuidewire));
+  }
   const auto& wires = json.at("frames").at(0).at("wires");
   ASSERT_EQ(wires.size(), f.wires.size());
   for (size_t w = 0; w < wires.size(); ++w) {
@@ -100,6 +110,42 @@ TEST_F(FluoroExportTest, ManifestAndTruthCanBeReadBack) {
     EXPECT_EQ(wires[w].at("visible"), f.wires[w].visible);
     EXPECT_EQ(wires[w].at("tip").is_null(), !f.wires[w].tip.has_value());
   }
+}
+
+TEST_F(FluoroExportTest, CurveFilesAreReadBack) {
+  job_.options.size = 256;
+  job_.options.dose_ngy = "1000";
+  job_.sequences = 4;
+  const auto result = export_fluoro(job_, progress_, stop_);
+  int64_t tips = 0;
+  for (const auto& sample : result.samples) {
+    EXPECT_GT(sample.dose_ngy, 0.0);
+    const auto curves = read_curves(sample.curves);
+    ASSERT_EQ(std::ssize(curves), job_.options.frames);
+    const auto& frame = curves[static_cast<size_t>(sample.frame)];
+    if (!frame.tip) continue;
+    ++tips;
+    EXPECT_TRUE(frame.wire_visible);
+    EXPECT_GE((*frame.tip)[0], -0.5);
+    EXPECT_LT((*frame.tip)[0], static_cast<double>(job_.options.size));
+  }
+  EXPECT_GT(tips, 0);
+}
+
+TEST_F(FluoroExportTest, BadCurveFilesAreRefused) {
+  const auto file = job_.folder / "bad.json";
+  fs::create_directories(job_.folder);
+  for (const char* text : {"{", "{}", R"({"frames":[{}]})", R"({"frames":[{"wire_visible":1}]})"}) {
+    std::ofstream(file) << text;
+    EXPECT_THROW(static_cast<void>(read_curves(file)), Error) << text;
+  }
+}
+
+TEST(DoseClassTest, LimitsBelongToTheLowerClass) {
+  EXPECT_EQ(dose_class_name(dose_class(10.0)), "up to 10 nGy");
+  EXPECT_EQ(dose_class_name(dose_class(10.1)), "10 to 20 nGy");
+  EXPECT_EQ(dose_class_name(dose_class(100.0)), "45 to 100 nGy");
+  EXPECT_EQ(dose_class_name(dose_class(101.0)), "over 100 nGy");
 }
 
 TEST_F(FluoroExportTest, HistogramCountsEveryWirePixelOnce) {

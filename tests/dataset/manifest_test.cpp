@@ -31,11 +31,15 @@ std::vector<Sample> two_samples(const std::filesystem::path& folder) {
   a.role = Role::kFinetune;
   a.pixel_mm = 0.1953125;
   a.bright_object = true;
+  a.dose_ngy = 20.5;
+  a.curves = folder / "x" / "sequence.json";
   a.classes = parse_class_map("0=background,1=catheter,128-255=guidewire");
   Sample b = a;
   b.id = "run4/0001";
   b.role = Role::kSealed;
   b.mask.clear();
+  b.dose_ngy = 0.0;
+  b.curves.clear();
   b.sha256_mask.clear();
   b.classes = empty_class_map();
   return {a, b};
@@ -67,6 +71,8 @@ TEST(ManifestTest, EveryFieldComesBack) {
     EXPECT_EQ(have.role, want.role);
     EXPECT_EQ(have.pixel_mm, want.pixel_mm);
     EXPECT_EQ(have.bright_object, want.bright_object);
+    EXPECT_EQ(have.dose_ngy, want.dose_ngy);
+    EXPECT_EQ(have.curves, want.curves);
     EXPECT_EQ(have.classes, want.classes);
   }
   EXPECT_EQ(got.fingerprint.size(), 64U);
@@ -106,6 +112,7 @@ TEST(ManifestTest, ErrorsNameTheLineAndTheField) {
       {"\"id\":\"a\",", "", "'id': must be there"},
       {"\"image\"", "\"picture\"", "'image': must be there"},
       {"}", ",\"spacing\":1}", "known fields only, got 'spacing'"},
+      {"}", ",\"dose_ngy\":-1}", "'dose_ngy': must be 0 or positive"},
       {"\"sha256_image\":\"\"", "\"sha256_image\":\"XY\"", "must be 64 hexadecimal digits"},
       {"}", ",\"mask\":\"m.png\"}", "'classes': must be there"},
       {"}", ",\"mask\":\"m.png\",\"classes\":{\"0-300\":\"vessel\"}}", "within [0, 255]"},

@@ -271,7 +271,7 @@ TEST(TrainerTest, ChannelsLastComputesTheSameFunction) {
   TrainerOptions options = short_run();
   // Without normalisation, after which a bias has no gradient but rounding, which Adam blows up.
   const Trained plain(options, {.norm = false});
-  options.channels_last = true;
+  options.memory_format = MemoryFormat::kChannelsLast;
   const Trained last(options, {.norm = false});
   EXPECT_TRUE(
       last.task.trained_network().parameters()[0].is_contiguous(at::MemoryFormat::ChannelsLast));

@@ -8,20 +8,14 @@
 #include <nlohmann/json.hpp>
 
 #include "voxloom/core/format.h"
+#include "voxloom/dataset/dose_class.h"
 #include "voxloom/dataset/sample.h"
 
 namespace voxloom::dataset {
 namespace {
 
-constexpr std::array<double, 5> kDoseLimits = {10.0, 20.0, 45.0, 100.0, 2000.0};
 constexpr auto kBins =
     static_cast<size_t>(FluoroCnrHistogram::kHighest / FluoroCnrHistogram::kBinWidth + 0.5);
-
-std::string class_name(size_t i) {
-  return i == 0                        ? format("up to {} nGy", kDoseLimits[0])
-         : i + 1 == kDoseLimits.size() ? format("over {} nGy", kDoseLimits[i - 1])
-                                       : format("{} to {} nGy", kDoseLimits[i - 1], kDoseLimits[i]);
-}
 
 /// CNR below which a share `q` of the pixels lies.
 double quantile(const std::vector<int64_t>& bins, int64_t pixels, double q) {
@@ -39,14 +33,12 @@ double quantile(const std::vector<int64_t>& bins, int64_t pixels, double q) {
 
 }  // namespace
 
-FluoroCnrHistogram::FluoroCnrHistogram() : classes_(kDoseLimits.size()) {
+FluoroCnrHistogram::FluoroCnrHistogram() : classes_(kDoseClasses) {
   for (auto& c : classes_) c.bins.assign(kBins, 0);
 }
 
 void FluoroCnrHistogram::add(double dose_ngy, const FluoroFrame& frame) {
-  const auto limit = std::find_if(
-      kDoseLimits.begin(), kDoseLimits.end() - 1, [&](double v) { return dose_ngy <= v; });
-  auto& c = classes_[static_cast<size_t>(limit - kDoseLimits.begin())];
+  auto& c = classes_[dose_class(dose_ngy)];
   ++c.frames;
   bool any = false;
   for (size_t i = 0; i < frame.mask.size(); ++i) {
@@ -77,7 +69,7 @@ nlohmann::ordered_json FluoroCnrHistogram::to_json() const {
   for (size_t i = 0; i < classes_.size(); ++i) {
     const auto& c = classes_[i];
     if (c.frames == 0) continue;
-    nlohmann::ordered_json item = {{"dose", class_name(i)},
+    nlohmann::ordered_json item = {{"dose", dose_class_name(i)},
                                    {"frames", c.frames},
                                    {"frames_with_wire", c.with_wire},
                                    {"frames_with_visible_wire", c.visible},
@@ -121,8 +113,9 @@ image::Canvas FluoroCnrHistogram::draw() const {
     }
     const std::string median =
         c.pixels > 0 ? format("median {:.2f}", quantile(c.bins, c.pixels, 0.5)) : "no wire";
-    canvas.text(
-        width / 2, base - kRow + 16, format("{}: {} frames, {}", class_name(i), c.frames, median));
+    canvas.text(width / 2,
+                base - kRow + 16,
+                format("{}: {} frames, {}", dose_class_name(i), c.frames, median));
   }
   return canvas;
 }

@@ -153,6 +153,13 @@ Sample parse_sample(std::string_view line, const fs::path& folder) {
                 "'pixel_mm': must be 0 or positive, got {}",
                 out.pixel_mm);
   out.bright_object = fields.flag("bright_object");
+  out.dose_ngy = fields.number("dose_ngy", 0.0);
+  VOXLOOM_CHECK(std::isfinite(out.dose_ngy) && out.dose_ngy >= 0.0,
+                ErrorCode::kDataCorrupt,
+                "'dose_ngy': must be 0 or positive, got {}",
+                out.dose_ngy);
+  const std::string curves = fields.text("curves", false);
+  if (!curves.empty()) out.curves = resolved(curves, folder, "curves");
   const ordered_json classes = fields.take("classes", !mask.empty());
   VOXLOOM_CHECK(!mask.empty() || (classes.is_null() && out.sha256_mask.empty()),
                 ErrorCode::kDataCorrupt,
@@ -196,6 +203,8 @@ std::string format_sample(const Sample& sample, const fs::path& base) {
   json["role"] = role_name(sample.role);
   json["pixel_mm"] = sample.pixel_mm;
   json["bright_object"] = sample.bright_object;
+  if (sample.dose_ngy > 0.0) json["dose_ngy"] = sample.dose_ngy;
+  if (!sample.curves.empty()) json["curves"] = relative_to(sample.curves, base);
   if (!sample.mask.empty()) json["classes"] = class_map_to_json(sample.classes);
   try {
     return json.dump() + "\n";

@@ -53,8 +53,10 @@ struct Sample {
   /// Of the picture that a synthetic image was made on; empty: none (hold-out rule R10).
   std::string sha256_background;
   Role role = Role::kNone;
-  double pixel_mm = 0.0;       ///< 0: unknown.
-  bool bright_object = false;  ///< Objects are brighter than their surroundings (not X-ray).
+  std::filesystem::path curves;  ///< File with the centre lines and tips of the sequence; or empty.
+  double dose_ngy = 0.0;         ///< Detector dose of the frame; 0: unknown.
+  double pixel_mm = 0.0;         ///< 0: unknown.
+  bool bright_object = false;    ///< Objects are brighter than their surroundings (not X-ray).
   ClassMap classes{};
 };
 

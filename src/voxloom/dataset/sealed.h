@@ -65,9 +65,9 @@ class SealedRegister {
   void refuse_files(const std::vector<std::filesystem::path>& files) const;
 
   /// Adds the sealed samples of the data in `root` to its marker and to this register; entries are
-  /// never taken away. Folders of sealed files elsewhere (behind links, exported frames) get markers
-  /// of their own. Returns the files that now hold them, none without sealed samples. Where one of
-  /// them can't be written, a warning says so; throws kUnavailable where none can.
+  /// never taken away. Folders of sealed files elsewhere (behind links, exported frames) get
+  /// markers of their own. Returns the files that now hold them, none without sealed samples. Where
+  /// one of them can't be written, a warning says so; throws kUnavailable where none can.
   std::vector<std::filesystem::path> seal(const std::filesystem::path& root,
                                           const std::vector<Sample>& samples);
 

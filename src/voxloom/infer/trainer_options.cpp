@@ -61,7 +61,20 @@ void TrainerOptions::visit(OptionList& list) {
       .as_speed_only();
   list.option("--histograms", histograms, "Histograms of the weights in the event files.")
       .as_speed_only();
-  list.option("--channels-last", channels_last, "Keep channels together in memory.");
+  list.choice("--memory-format",
+              memory_format,
+              {"auto", "contiguous", "channels-last"},
+              "How maps lie in memory; auto: channels last with --amp.");
+  list.option("--join-timeout-s",
+              join_timeout_s,
+              "Seconds within which all processes of a distributed training must come.")
+      .with_range(1, 86400)
+      .as_speed_only();
+}
+
+bool TrainerOptions::channels_last() const {
+  return memory_format == MemoryFormat::kChannelsLast ||
+         (memory_format == MemoryFormat::kAuto && amp != Amp::kOff);
 }
 
 void TrainerOptions::validate() const {

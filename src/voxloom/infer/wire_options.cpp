@@ -51,8 +51,9 @@ void WireTrainOptions::visit(OptionList& list) {
   list.option(
           "--output", run, "Run folder: options, metrics, checkpoints, report, model (also -o).")
       .with_value_name("DIR")
-      .as_required();
-  list.option("--resume", resume, "Go on with the run in that folder.");
+      .as_required()
+      .as_speed_only();
+  list.option("--resume", resume, "Go on with the run in that folder.").as_speed_only();
   list.option("--init", init, "Package whose weights the network starts with, empty: random.")
       .with_value_name("PACKAGE");
   list.option("--network", architecture, "Architecture; `--network list` names them all.")
@@ -67,7 +68,12 @@ void WireTrainOptions::visit(OptionList& list) {
               "recall, or alone.");
   list.option("--loss-options", loss_options, "Settings of the loss, as a JSON object.")
       .with_value_name("JSON");
-  list.option("--batch", batch, "Images a batch.").with_range(1, 4096);
+  list.option("--batch", batch, "Images a batch, of all processes together.").with_range(1, 4096);
+  list.choice("--crops",
+              crops,
+              {"random", "boxes"},
+              "Crops anywhere in their own size, or round objects' boxes and resized (--crop 224), "
+              "for the second network of a cascade.");
   list.option("--crop", crop, "Side of the square training crops in px, 0: whole images.")
       .with_range(0, 8192);
   list.option("--foreground-share",
@@ -110,7 +116,10 @@ void WireEvalOptions::visit(OptionList& list) {
           "Manifest, or a folder with image/ and label/ of equal file names (labels: 0 and 255).")
       .with_value_name("MANIFEST|FOLDER")
       .as_required();
-  list.option("--model", model, "Name or folder of a model package.")
+  list.option("--model",
+              model,
+              "Name or folder of a model package; or frangi: the ridge filter alone, with the "
+              "threshold that suits these images best, to tell how hard a set is.")
       .with_value_name("PACKAGE")
       .as_required();
   list.option("--output", output, "Folder for report.html and metrics.json (also -o).")
@@ -124,13 +133,18 @@ void WireEvalOptions::visit(OptionList& list) {
   visit_classes(list, classes);
   visit_threshold(list, threshold);
   visit_augmentation(list, augmentation);
+  list.option("--track",
+              track,
+              "Measure what the tracker makes of the probabilities: its masks and its tips.");
   list.option("--worst", worst, "Worst cases shown in the report.").with_range(0, 200);
   list.option("--resamples", resamples, "Resamples of the bootstrap intervals (by sequence).")
       .with_range(100, 1e6);
+  tracking.visit(list);
   runtime.visit(list);
 }
 
 void WireEvalOptions::validate() const {
+  tracking.validate();
   runtime.validate();
 }
 
@@ -174,11 +188,15 @@ void WireTrackCommand::visit(OptionList& list) {
               frames_per_s,
               "Frames a second of raw frames and of the overlay, 0: what the source says, or 15.")
       .with_range(0.0, 1000.0);
+  list.option("--frames", frames, "Stop after so many frames, 0: at the end.").with_range(0, 1e12);
+  visit_tracking(list);
+}
+
+void WireTrackCommand::visit_tracking(OptionList& list) {
   list.option("--pixel-mm",
               pixel_mm,
               "Edge of a pixel in mm where the source does not say, 0: unknown.")
       .with_range(0.0, 100.0);
-  list.option("--frames", frames, "Stop after so many frames, 0: at the end.").with_range(0, 1e12);
   list.option("--bright",
               polarity_bright,
               "Objects are brighter than their surroundings (subtracted or inverted display).");

@@ -17,6 +17,12 @@ namespace voxloom::infer {
 /// that looks at the course of thin objects and comes in late.
 enum class WireLoss { kHybrid, kHybridCbDice, kSkeletonRecall, kDiceBce };
 
+/// What of an image a training example shows.
+enum class CropKind {
+  kRandom,  ///< A square of `crop` px, its pixels as they are.
+  kBoxes,   ///< A square round an object's box, resized to `crop` px: for a cascade.
+};
+
 /// What `voxloom wire train` is told.
 struct WireTrainOptions {
   std::vector<std::string> data;  ///< Manifests; roles decide what trains and what validates.
@@ -29,6 +35,7 @@ struct WireTrainOptions {
   WireLoss loss = WireLoss::kHybrid;
   std::string loss_options = "{}";  ///< Of the loss (nn/hybrid_loss.h), as JSON.
   int64_t batch = 4;
+  CropKind crops = CropKind::kRandom;
   int64_t crop = 256;  ///< px; 0: whole images.
   double foreground_share = 0.33;
   int64_t workers = 1;
@@ -45,6 +52,9 @@ struct WireTrainOptions {
 
 /// What `voxloom wire eval` is told.
 struct WireEvalOptions {
+  /// In place of a package: the ridge filter alone, a baseline.
+  static constexpr const char* kRidgeModel = "frangi";
+
   std::string data, model, output;
   std::string role = "val";  ///< Samples of this role; all in a folder without manifest.
   bool unseal = false;
@@ -54,6 +64,8 @@ struct WireEvalOptions {
   int64_t worst = 8;  ///< Cases shown in the report.
   int64_t resamples = 10000;
   std::string compare;  ///< Another package: paired differences.
+  bool track = false;   ///< Measure the tracker's masks and tips.
+  WireTrackOptions tracking;
   bool force = false;
   RuntimeOptions runtime;
 
@@ -93,6 +105,8 @@ struct WireTrackCommand {
   RuntimeOptions runtime;
 
   void visit(OptionList& list);
+  /// The part that is not about the source and the outputs: what an embedded tracker takes, too.
+  void visit_tracking(OptionList& list);
   void validate() const;
 };
 

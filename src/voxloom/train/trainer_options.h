@@ -7,6 +7,7 @@ namespace voxloom::train {
 // The options of every command live in `infer`, where the command line sees them without the ML
 // library.
 using infer::Amp;
+using infer::MemoryFormat;
 using infer::MetricMode;
 using infer::OptimiserKind;
 using infer::ScheduleKind;

@@ -32,6 +32,17 @@ P
 voxloom wire eval --data rossa.jsonl --model whole/model -o report2 --json --precision f32 >eval2.json
 expect 1 'holds no sample of the role sealed' voxloom wire eval --data rossa.jsonl --role sealed --model whole/model -o r3
 
+# Simulated frames know their dose and their tips; the ridge filter alone says how hard they are.
+voxloom wire simulate -o sim --sequences 2 --frames 2 --size 96 --dose-ngy 900,1000 --without-wire 0 \
+  --plain-display --distractors 0 --seed 5 --quiet >/dev/null
+voxloom wire eval --data sim/manifest.jsonl --role train --model frangi -o ridge --json >ridge.json
+grep -q 'the best one for these very images' ridge/report.html
+grep -q 'By detector dose' ridge/report.html
+voxloom wire eval --data sim/manifest.jsonl --role train --model whole/model --class guidewire --track -o tracked >/dev/null
+grep -q '"dose": "over 100 nGy"' tracked/metrics.json
+grep -q 'as the tracker shows them' tracked/report.html
+expect 1 'is a filter' voxloom wire eval --data sim/manifest.jsonl --role train --model frangi --track -o r4
+
 voxloom wire predict "$EXAMPLES/rossa/val/image" --model whole/model -o out --probabilities >lines.jsonl
 [ "$(wc -l <lines.jsonl)" = 4 ]
 [ "$(ls out/*_mask.png out/*_overlay.png out/*_probability.png | wc -l)" = 12 ]

@@ -11,6 +11,7 @@
 #include "voxloom/core/html.h"
 #include "voxloom/core/sha256.h"
 #include "voxloom/core/svg_plot.h"
+#include "voxloom/dataset/curve_truth.h"
 #include "voxloom/dataset/guard.h"
 #include "voxloom/dataset/manifest.h"
 #include "voxloom/dataset/prepare.h"
@@ -21,6 +22,8 @@
 #include "voxloom/io/raster.h"
 #include "voxloom/metrics/wire_table.h"
 #include "voxloom/recipes/wire/commands.h"
+#include "voxloom/recipes/wire/dose_table.h"
+#include "voxloom/recipes/wire/finder.h"
 #include "voxloom/recipes/wire/picture.h"
 #include "voxloom/recipes/wire/samples.h"
 
@@ -44,8 +47,16 @@ struct EvalSet {
   }
 };
 
-std::string weights_of(const std::string& package) {
-  return weights::find_package(package).info.weights_sha256;
+/// Of a package's weights; the name of what has none.
+std::string weights_of(const std::string& model) {
+  if (model == infer::WireEvalOptions::kRidgeModel) return model;
+  return weights::find_package(model).info.weights_sha256;
+}
+
+/// Whether a threshold is looked for on the very images that are measured.
+bool looks_for_threshold(const infer::WireEvalOptions& options) {
+  const char* ridge = infer::WireEvalOptions::kRidgeModel;
+  return options.compare == ridge || (options.model == ridge && options.threshold <= 0.0);
 }
 
 void note_opening(const infer::WireEvalOptions& options,
@@ -76,7 +87,13 @@ void open_seal(const infer::WireEvalOptions& options, EvalSet& set) {
                 ErrorCode::kInvalidArgument,
                 "R9: data '{}' holds sealed samples; --unseal opens them and notes it",
                 options.data);
-  if (set.sealed) note_opening(options, set, "opened", ordered_json::object());
+  if (!set.sealed) return;
+  VOXLOOM_CHECK(!looks_for_threshold(options),
+                ErrorCode::kInvalidArgument,
+                "R8: no threshold may be chosen on sealed samples: give '{}' one with --threshold, "
+                "and compare to packages only",
+                infer::WireEvalOptions::kRidgeModel);
+  note_opening(options, set, "opened", ordered_json::object());
 }
 
 /// The samples of one role of a manifest, or all of a folder.
@@ -116,53 +133,98 @@ struct Measured {
   std::vector<std::vector<uint8_t>> predicted;  ///< By case; kept for the pictures.
 };
 
+/// Curve files, read once a sequence.
+class Curves {
+ public:
+  /// The tip of a frame; absent: there is none, or nobody knows.
+  metrics::Tip tip(const Sample& sample) {
+    if (sample.curves.empty()) return std::nullopt;
+    if (file_ != sample.curves) {
+      frames_ = dataset::read_curves(sample.curves);
+      file_ = sample.curves;
+    }
+    VOXLOOM_CHECK(sample.frame >= 0 && sample.frame < std::ssize(frames_),
+                  ErrorCode::kDataCorrupt,
+                  "curves '{}': must hold frame {}, got {} frames",
+                  file_.string(),
+                  sample.frame,
+                  frames_.size());
+    return frames_[static_cast<size_t>(sample.frame)].tip;
+  }
+
+ private:
+  fs::path file_;
+  std::vector<dataset::FrameCurves> frames_;
+};
+
 Measured measure(const EvalSet& set,
                  const ObjectClasses& classes,
-                 infer::WireSegmenter& model,
-                 double threshold,
+                 Finder& finder,
                  Progress& progress,
                  const CancelToken& stop) {
   Measured out;
-  std::vector<float> probability;
+  Curves curves;
   std::string sequence;
-  progress.begin(format("evaluate {}", model.info().name),
+  progress.begin(format("evaluate {}", finder.info().name),
                  static_cast<int64_t>(set.samples.size()));
   for (const auto& sample : set.samples) {
     stop.check();
-    if (sample.sequence != sequence) model.reset();
+    if (sample.sequence != sequence) finder.reset();
     sequence = sample.sequence;
     auto labelled = dataset::load_sample(sample, set.access());
     VOXLOOM_CHECK(!labelled.mask.empty(),
                   ErrorCode::kInvalidArgument,
                   "sample '{}': must have a mask to be measured",
                   sample.id);
-    image::Frame frame{.width = labelled.width,
-                       .height = labelled.height,
-                       .number = sample.frame,
-                       .pixel_mm = sample.pixel_mm,
-                       .pixels = std::move(labelled.image)};
-    // The model turns its input as its own data was; this picture may be the other way round.
-    if (sample.bright_object != model.info().bright_object) {
-      for (float& v : frame.pixels) v = 1.0F - v;
-    }
-    model.segment(frame, probability);
-    std::vector<uint8_t> predicted(probability.size());
-    for (size_t i = 0; i < predicted.size(); ++i) {
-      predicted[i] = probability[i] > static_cast<float>(threshold);
-    }
+    auto found = finder.find(sample_frame(sample,
+                                          std::move(labelled.image),
+                                          labelled.width,
+                                          labelled.height,
+                                          finder.info().bright_object));
     const auto truth = object_mask(labelled.mask, classes);
     auto measured = metrics::measure_wire({.width = labelled.width,
                                            .height = labelled.height,
                                            .truth = truth.object,
-                                           .predicted = predicted,
+                                           .predicted = found.mask,
                                            .ignore = truth.ignore,
+                                           .truth_tip = curves.tip(sample),
+                                           .predicted_tip = found.tip,
                                            .pixel_mm = sample.pixel_mm});
     out.table.add(sample.id, sample.sequence.empty() ? sample.id : sample.sequence, measured);
-    out.predicted.push_back(std::move(predicted));
+    out.predicted.push_back(std::move(found.mask));
     progress.advance(1);
   }
   progress.end();
   return out;
+}
+
+struct Model {
+  std::unique_ptr<infer::WireSegmenter> segmenter;
+  bool ridge = false;
+};
+
+Model open_model(const std::string& name, const infer::WireEvalOptions& options) {
+  if (name == infer::WireEvalOptions::kRidgeModel) return {ridge_segmenter(), true};
+  return {infer_ml::make_wire_segmenter(name, options.runtime, options.augmentation), false};
+}
+
+std::unique_ptr<Finder> make_finder(Model model,
+                                    double threshold,
+                                    const infer::WireEvalOptions& options) {
+  VOXLOOM_CHECK(!options.track || !model.ridge,
+                ErrorCode::kInvalidArgument,
+                "--track: needs probabilities of a network, and '{}' is a filter",
+                infer::WireEvalOptions::kRidgeModel);
+  return options.track ? track_finder(std::move(model.segmenter), options.tracking)
+                       : threshold_finder(std::move(model.segmenter), threshold);
+}
+
+std::string how_found(const infer::WireEvalOptions& options, double threshold) {
+  if (options.track) return "as the tracker shows them";
+  const bool looked_for =
+      options.model == infer::WireEvalOptions::kRidgeModel && options.threshold <= 0.0;
+  return format(
+      "threshold {:.3g}{}", threshold, looked_for ? " (the best one for these very images)" : "");
 }
 
 std::string number(const ordered_json& json) {
@@ -259,25 +321,37 @@ ordered_json evaluate(const infer::WireEvalOptions& options,
 
   const auto set = open_set(options, progress, stop);
   const auto& samples = set.samples;
-  auto model = infer_ml::make_wire_segmenter(options.model, options.runtime, options.augmentation);
+  Model model = open_model(options.model, options);
   auto names = options.classes;
-  if (names.empty()) names = model->info().classes;
+  if (names.empty()) names = model.segmenter->info().classes;
   const auto classes = object_classes(names, samples);
-  const double threshold = options.threshold > 0.0 ? options.threshold : model->info().threshold;
-  const auto measured = measure(set, classes, *model, threshold, progress, stop);
+  double threshold =
+      options.threshold > 0.0 ? options.threshold : model.segmenter->info().threshold;
+  if (model.ridge && options.threshold <= 0.0) {
+    threshold = best_threshold(samples, classes, *model.segmenter, progress, stop);
+  }
+  const auto finder = make_finder(std::move(model), threshold, options);
+  const auto& info = finder->info();
+  const auto measured = measure(set, classes, *finder, progress, stop);
 
   auto result = measured.table.to_json(options.resamples);
-  result["model"] = model->info().name;
-  result["engine"] = model->info().engine;
-  result["precision"] = model->info().precision;
+  result["model"] = info.name;
+  result["engine"] = info.engine;
+  result["precision"] = info.precision;
+  result["tracked"] = options.track;
   result["threshold"] = threshold;
   result["classes"] = classes.names;
+  auto doses = dose_table(samples, measured.table, options.resamples);
+  if (!doses.empty()) result["doses"] = doses;
   if (!options.compare.empty()) {
-    auto other =
-        infer_ml::make_wire_segmenter(options.compare, options.runtime, options.augmentation);
-    const auto others = measure(set, classes, *other, other->info().threshold, progress, stop);
-    result["compared_to"] = other->info().name;
-    result["differences"] = differences(measured.table, others.table, options.resamples);
+    Model other = open_model(options.compare, options);
+    const double its_threshold =
+        other.ridge ? best_threshold(samples, classes, *other.segmenter, progress, stop)
+                    : other.segmenter->info().threshold;
+    const auto others = make_finder(std::move(other), its_threshold, options);
+    const auto measured_others = measure(set, classes, *others, progress, stop);
+    result["compared_to"] = others->info().name;
+    result["differences"] = differences(measured.table, measured_others.table, options.resamples);
   }
   result["notes"] = dataset::report_notes(samples);
   if (set.sealed) {
@@ -286,15 +360,14 @@ ordered_json evaluate(const infer::WireEvalOptions& options,
   }
 
   std::string body = format(
-      "<h1>Wire segmentation: {}</h1>\n<p>{} cases, threshold {:.2f}, {} {}. Means over images; 95 "
-      "% "
-      "intervals by bootstrap over sequences. Skeletons by Guo and Hall.</p>\n{}\n"
+      "<h1>Wire segmentation: {}</h1>\n<p>{} cases, {}, {} {}. Means over images; 95 "
+      "% intervals by bootstrap over sequences. Skeletons by Guo and Hall.</p>\n{}\n"
       "<table><tr><th>metric</th><th>mean</th><th>95 % interval</th></tr>\n{}</table>\n",
-      html_escape(model->info().name),
+      html_escape(info.name),
       samples.size(),
-      threshold,
-      model->info().engine,
-      model->info().precision,
+      how_found(options, threshold),
+      info.engine,
+      info.precision,
       distribution(measured.table),
       metrics_rows(result["metrics"]));
   for (const auto& note : result["notes"]) {
@@ -315,6 +388,7 @@ ordered_json evaluate(const infer::WireEvalOptions& options,
     }
     body += "</table>\n";
   }
+  body += dose_table_html(doses);
   body += "<h2>Worst cases</h2>\n<p class=\"note\">Green found, blue missed, red wrong.</p>\n" +
           worst_cases(set, measured, classes, options.worst);
   AtomicFile report(folder / "report.html", overwrite);
