@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <filesystem>
 #include <iterator>
+#include <set>
 
 #include "voxloom/core/atomic_file.h"
 #include "voxloom/core/error.h"
@@ -36,6 +37,7 @@ struct PrepareArgs {
   int64_t seed = 0;
   bool bright_object = false, background_ignored = false, whole_set = false;
   bool without_sealed = false, train_unassigned = false, incomplete = false;
+  std::vector<std::string> subsets;
 
   void visit(OptionList& list) {
     std::vector<std::string> names{"auto"};
@@ -63,6 +65,11 @@ struct PrepareArgs {
                 background_ignored,
                 "Neither loss nor metric looks at the background: for sets that leave some devices "
                 "unannotated, whose objects alone are to teach what is no wire.");
+    list.option("--subset",
+                subsets,
+                "Only this part of the set, by its name in the manifest, such as MOSXAV's test "
+                "(again for more).")
+        .with_value_name("NAME");
     list.option(
         "--without-sealed",
         without_sealed,
@@ -144,20 +151,48 @@ void seal(dataset::SealedRegister& sealed,
   }
 }
 
+/// Leaves out what the options don't ask for, before any of it is read. Sealed samples are to be
+/// sealed before.
+void choose_samples(const PrepareArgs& args, dataset::Listing& listing) {
+  std::set<std::string> found;
+  std::vector<bool> keep;
+  for (const auto& sample : listing.samples) {
+    found.insert(sample.subset);
+    const bool wanted = args.subsets.empty() || std::ranges::count(args.subsets, sample.subset) > 0;
+    keep.push_back(wanted && !(args.without_sealed && sample.role == dataset::Role::kSealed));
+  }
+  for (const auto& name : args.subsets) {
+    std::string names;
+    for (const auto& each : found) names += (names.empty() ? "'" : ", '") + each + "'";
+    VOXLOOM_CHECK(found.contains(name),
+                  ErrorCode::kNotFound,
+                  "--subset: must be one of {}, got '{}'",
+                  names,
+                  name);
+  }
+  dataset::keep_samples(listing, keep);
+  if (!args.subsets.empty()) {
+    std::erase_if(listing.published_pixels, [&](const auto& published) {
+      return std::ranges::count(args.subsets, published.subset) == 0;
+    });
+  }
+  VOXLOOM_CHECK(!listing.samples.empty() || !listing.problems.empty(),
+                ErrorCode::kNotFound,
+                "data '{}': must have samples that are not sealed, got none",
+                args.data);
+}
+
 int run_prepare(PrepareArgs& args, Context& context) {
   const auto overwrite = context.common.force ? Overwrite::kReplace : Overwrite::kRefuse;
   check_output(args.output, overwrite);
   const auto& reader = dataset::find_reader(args.layout, args.data);
   dataset::Listing listing = reader.list(args.data);
   dataset::SealedRegister sealed;
-  if (args.without_sealed) {
-    // They stay sealed though nobody reads them here.
+  // What is left out stays sealed though nobody reads it here.
+  if (args.without_sealed || !args.subsets.empty()) {
     seal(sealed, args.data, listing.samples, context);
-    std::vector<bool> open;
-    for (const auto& sample : listing.samples)
-      open.push_back(sample.role != dataset::Role::kSealed);
-    dataset::keep_samples(listing, open);
   }
+  choose_samples(args, listing);
   for (auto& sample : listing.samples) {
     if (args.train_unassigned && sample.role == dataset::Role::kNone) {
       sample.role = dataset::Role::kTrain;

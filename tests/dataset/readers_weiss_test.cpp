@@ -149,6 +149,10 @@ TEST(WeissReaderTest, WhatDoesNotFitIsRefused) {
   EXPECT_THAT(error(), HasSubstr("frame 5: labels must be 0 and 1 (or 255), got 0.25"));
 
   write_labels(label, 436);
+  auto dark = images<float>(436, 255.0);
+  dark.back() = -0.5F;
+  write_hdf5<float>(file, "train_img", {436, kHeight, kWidth, 3}, dark, true);
+  EXPECT_THAT(error(), HasSubstr("pixels must lie within [0, 1], got -0.5 to"));
   auto coloured = good;
   coloured[10] = 200;
   write(coloured, 436);

@@ -79,7 +79,15 @@ void WeissImages::look_through() {
 }
 
 PlainPicture WeissImages::frame(int64_t index) {
-  std::call_once(looked_, [this] { look_through(); });
+  // An error is kept: every frame asks, and looking through takes as long as all of them.
+  std::call_once(looked_, [this] {
+    try {
+      look_through();
+    } catch (const Error& error) {
+      refusal_ = error;
+    }
+  });
+  if (refusal_) throw Error(*refusal_);
   const auto values = as_floats(array_.read(index));
   const auto channels = static_cast<size_t>(channels_of(array_));
   const size_t middle = channels / 2, pixels = values.size() / channels;

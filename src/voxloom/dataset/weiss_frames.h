@@ -3,9 +3,10 @@
 #include <cstdint>
 #include <filesystem>
 #include <mutex>
-#include <string>
+#include <optional>
 #include <string_view>
 
+#include "voxloom/core/error.h"
 #include "voxloom/dataset/plain_picture.h"
 #include "voxloom/io/hdf5_array.h"
 
@@ -32,6 +33,7 @@ class WeissImages {
   std::filesystem::path path_;
   io::Hdf5Array array_;
   std::once_flag looked_;
+  std::optional<Error> refusal_;
   float full_scale_ = 1.0F;  ///< 1 or 255.
   bool in_steps_ = true;     ///< Every value is a 255th of the full scale.
 };

@@ -17,6 +17,8 @@ grep -q '"mask":"set_files/mask/seg_train/1.png"' set.jsonl
 
 voxloom wire prepare --force --data arcade --background-ignored -o set.jsonl >counts.txt
 grep -qE 'vessel 0.39 %  ignore 99.61 %' counts.txt
+expect 1 "must be one of 'seg_train', got 'seg_val'" voxloom wire prepare --data arcade --subset seg_val -o no.jsonl
+voxloom wire prepare --data arcade --subset seg_train -o part.jsonl >counts.txt
 expect 1 'must be the whole published set' voxloom wire prepare --data arcade --whole-set -o whole.jsonl
 json ../1.png >"$part/annotations/seg_train.json"
 expect 1 'must lead to a file inside the data set' voxloom wire prepare --data arcade -o bad.jsonl
