@@ -9,7 +9,7 @@ nrrd() {
   printf 'NRRD0004\ntype: uint8\ndimension: 3\nsizes: 48 40 4\nspacings: 1 1 2\nencoding: raw\n\n'
   LC_ALL=C awk -v inside="$1" -v outside="$2" -v left="$3" 'BEGIN {
     for (z = 0; z < 4; ++z) for (y = 0; y < 40; ++y) for (x = 0; x < 48; ++x)
-      printf "%c", z > 0 && y > 9 && y < 30 && x >= left && x < left + 16 ? inside : outside
+      printf("%c", (z > 0 && y > 9 && y < 30 && x >= left && x < left + 16) ? inside : outside)
   }'
 }
 mkdir -p set/image set/label
@@ -35,7 +35,7 @@ voxloom segment set/image/block8.nrrd --model ./run/model --box 8,10,2,23,29,2 -
 "$DIFF" geometry label.nrrd set/image/block8.nrrd
 
 expect 1 'use --resume to go on' "${train[@]}"
-expect 1 'clicks' "${train[@]}" --resume --seed 4 --clicks 2
+expect 1 'seed' "${train[@]}" --resume --seed 4
 mkdir lonely lonely/image lonely/label
 cp set/image/block8.nrrd lonely/image/
 expect 1 'without partner: image/block8.nrrd' "${train[@]/#set/lonely}" --force
