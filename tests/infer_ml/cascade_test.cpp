@@ -167,7 +167,7 @@ TEST_P(CascadeTest, TheDetectorSeesTheFrameBefore) {
     const torch::NoGradGuard no_grad;  // Scores that differ from cell to cell.
     for (auto& parameter : network->named_parameters()) {
       const bool head = parameter.key().starts_with("head.") && parameter.value().dim() == 4;
-      if (head) parameter.value().mul_(20.0);
+      if (head) parameter.value().mul_(8.0);
     }
   }
   const auto state = std::make_shared<weights::StateDict>(tensor::state_dict(*network));
@@ -199,9 +199,12 @@ TEST_P(CascadeTest, TheDetectorSeesTheFrameBefore) {
   const auto first = clip({a, a, a}), second = clip({b, a, a});
   equal(stream.detect(a, rule), expected(first, first));
   equal(stream.detect(b, rule), expected(second, first));
-  EXPECT_GT(
-      std::abs(expected(second, second)[0].confidence - expected(second, first)[0].confidence),
-      1e-4);
+  const auto alone = expected(second, second), with = expected(second, first);
+  double difference = 0.0;
+  for (size_t i = 0; i < 10; ++i) {
+    difference = std::max(difference, std::abs(alone[i].confidence - with[i].confidence));
+  }
+  EXPECT_GT(difference, 3e-5);  // more than what is equal above
   stream.reset();
   equal(stream.detect(a, rule), expected(first, first));
 }

@@ -45,6 +45,55 @@ infer::CropWindow choose_window(const SourceView& image,
   return random_window(image, how.rule, rng);
 }
 
+/// An object's pixel marks the pixel that its middle falls into, so that a line stays one line; of
+/// two objects the lower class (the thinner device) stays.
+std::vector<uint8_t> shrunk_mask(const SourceView& image, const BoxRegion& region) {
+  constexpr uint8_t kIgnored = 255;
+  const auto& source = region.source;
+  const auto label = [&](int64_t x, int64_t y) {
+    return image.mask[static_cast<size_t>((source.y + y) * image.width + source.x + x)];
+  };
+  // (2 i + 1) / 2 is the middle of a pixel.
+  const auto place = [](int64_t i, int64_t from, int64_t to) {
+    return std::min(to - 1, (2 * i + 1) * to / (2 * from));
+  };
+  std::vector<uint8_t> mask(static_cast<size_t>(region.width * region.height), 0);
+  for (int64_t y = 0; y < region.height; ++y) {
+    for (int64_t x = 0; x < region.width; ++x) {
+      const int64_t sx = place(x, region.width, source.width);
+      const int64_t sy = place(y, region.height, source.height);
+      if (label(sx, sy) == kIgnored) mask[static_cast<size_t>(y * region.width + x)] = kIgnored;
+    }
+  }
+  for (int64_t y = 0; y < source.height; ++y) {
+    uint8_t* row = mask.data() + place(y, source.height, region.height) * region.width;
+    for (int64_t x = 0; x < source.width; ++x) {
+      const uint8_t value = label(x, y);
+      if (value == 0 || value == kIgnored) continue;
+      uint8_t& target = row[place(x, source.width, region.width)];
+      if (target == 0 || value < target) target = value;
+    }
+  }
+  return mask;
+}
+
+std::vector<uint8_t> grown_mask(const SourceView& image, const BoxRegion& region) {
+  const auto& source = region.source;
+  const double sx = static_cast<double>(source.width) / static_cast<double>(region.width);
+  const double sy = static_cast<double>(source.height) / static_cast<double>(region.height);
+  Warp how{region.width, region.height, {}, {}};
+  how.matrix = {sx,
+                0,
+                static_cast<double>(source.x) + 0.5 * sx - 0.5,
+                0,
+                sy,
+                static_cast<double>(source.y) + 0.5 * sy - 0.5,
+                0,
+                0,
+                1};
+  return warp(image, how).mask;
+}
+
 }  // namespace
 
 BoxRegion choose_box_region(
@@ -94,20 +143,9 @@ ResizedRegion resize_region(const SourceView& image, const BoxRegion& region) {
   for (size_t i = 0; i < resized.size(); ++i) {
     out.image[i] = static_cast<uint8_t>(std::lround(std::clamp(resized[i], 0.0F, 255.0F)));
   }
-  if (image.mask.empty()) return out;
-  const double sx = static_cast<double>(source.width) / static_cast<double>(region.width);
-  const double sy = static_cast<double>(source.height) / static_cast<double>(region.height);
-  Warp how{region.width, region.height, {}, {}};
-  how.matrix = {sx,
-                0,
-                static_cast<double>(source.x) + 0.5 * sx - 0.5,
-                0,
-                sy,
-                static_cast<double>(source.y) + 0.5 * sy - 0.5,
-                0,
-                0,
-                1};
-  out.mask = warp(image, how).mask;
+  if (!image.mask.empty()) {
+    out.mask = source.width > region.width ? shrunk_mask(image, region) : grown_mask(image, region);
+  }
   return out;
 }
 

@@ -40,7 +40,8 @@ struct ResizedRegion {
   float mean = 0.0F;
   [[nodiscard]] SourceView view() const { return {width, height, image, mask, mean}; }
 };
-/// The image as infer::resample() does it, the mask as warp() does (a line stays a line).
+/// The image as infer::resample() does it. The mask: where it shrinks an object's pixel marks the
+/// pixel that its middle falls into, so that a line stays a line; else as warp() does it.
 [[nodiscard]] ResizedRegion resize_region(const SourceView& image, const BoxRegion& region);
 
 }  // namespace voxloom::data

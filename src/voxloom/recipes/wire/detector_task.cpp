@@ -29,7 +29,7 @@ using nlohmann::ordered_json;
 // Low, so that the precision-recall curve has its end.
 constexpr double kValidationConfidence = 0.01;
 
-models::wire::DetectionLossOptions loss_options(const infer::WireTrainOptions& options) {
+models::wire::DetectionLossOptions detection_options(const infer::WireTrainOptions& options) {
   VOXLOOM_CHECK(
       options.loss == infer::WireLoss::kHybrid && options.crops == infer::CropKind::kRandom,
       ErrorCode::kInvalidArgument,
@@ -65,7 +65,7 @@ DetectorTask::DetectorTask(const infer::WireTrainOptions& options,
                            ObjectClasses classes,
                            std::string data_fingerprint)
     : options_(options),
-      loss_(loss_options(options)),
+      loss_(detection_options(options)),
       train_samples_(std::move(train_samples)),
       validation_samples_(std::move(validation_samples)),
       classes_(std::move(classes)),
