@@ -65,6 +65,9 @@ int run_eval(EvalArgs& args, Context& context) {
                            values["ci95"][0].get<double>(),
                            values["ci95"][1].get<double>());
   }
+  for (const auto& note : context.result["notes"]) {
+    *context.out << "note: " << note.get<std::string>() << "\n";
+  }
   *context.out << context.result["report"].get<std::string>() << "\n";
   return 0;
 }
@@ -155,8 +158,11 @@ Command wire_eval_command() {
            "Dice, IoU, precision and recall; surface distances and tolerance F1; clDice with named "
            "skeletons; breaks and Betti errors; with 95 % intervals by bootstrap over sequences. "
            "report.html shows the worst cases; metrics.json has every number of every case.\n\n"
-           "Sealed sets (test data that training must never see) need --unseal, which is noted in "
-           "unsealed.jsonl beside the manifest.",
+           "Sealed sets (test data that training must never see) need --unseal. Each opening "
+           "appends "
+           "two lines to unsealed.jsonl beside the manifest, one before the first image is read "
+           "and "
+           "one with the scores: time, version, sums of weights and manifest.",
        .examples =
            {{"voxloom wire eval --data rossa.jsonl --model runs/rossa/model -o report",
              "the validation images of the manifest"},

@@ -1,12 +1,16 @@
+#include <algorithm>
 #include <filesystem>
+#include <iterator>
 
 #include "voxloom/core/atomic_file.h"
 #include "voxloom/core/error.h"
 #include "voxloom/dataset/class_map_json.h"
+#include "voxloom/dataset/guard.h"
 #include "voxloom/dataset/manifest.h"
 #include "voxloom/dataset/picture_export.h"
 #include "voxloom/dataset/prepare.h"
 #include "voxloom/dataset/readers.h"
+#include "voxloom/dataset/sealed.h"
 
 #include "commands.h"
 
@@ -31,7 +35,7 @@ struct PrepareArgs {
   double val_share = 0.0, pixel_mm = 0.0;
   int64_t seed = 0;
   bool bright_object = false, background_ignored = false, whole_set = false;
-  bool without_sealed = false, train_unassigned = false;
+  bool without_sealed = false, train_unassigned = false, incomplete = false;
 
   void visit(OptionList& list) {
     std::vector<std::string> names{"auto"};
@@ -73,6 +77,11 @@ struct PrepareArgs {
                 "published set; without it, what differs is listed.");
     list.option("--pixel-mm", pixel_mm, "Pixel edge in mm where it is known; 0: unknown.")
         .with_range(0, 100);
+    list.option(
+        "--incomplete",
+        incomplete,
+        "Parts of MOSXAV or of the sealed WEISS sequences are meant: without this flag their "
+        "number of frames must be the published one.");
   }
 
   void prepare(Context&) const {
@@ -126,12 +135,24 @@ void check_whole(const dataset::Preparation& made, bool whole_set) {
               format("data: must be the whole published set (--whole-set), got:{}", list));
 }
 
+void seal(dataset::SealedRegister& sealed,
+          const std::string& folder,
+          const std::vector<dataset::Sample>& samples,
+          Context& context) {
+  for (const auto& record : sealed.seal(folder, samples)) {
+    context.result["sealed_by"].push_back(record.string());
+  }
+}
+
 int run_prepare(PrepareArgs& args, Context& context) {
   const auto overwrite = context.common.force ? Overwrite::kReplace : Overwrite::kRefuse;
   check_output(args.output, overwrite);
   const auto& reader = dataset::find_reader(args.layout, args.data);
   dataset::Listing listing = reader.list(args.data);
+  dataset::SealedRegister sealed;
   if (args.without_sealed) {
+    // They stay sealed though nobody reads them here.
+    seal(sealed, args.data, listing.samples, context);
     std::vector<bool> open;
     for (const auto& sample : listing.samples)
       open.push_back(sample.role != dataset::Role::kSealed);
@@ -155,11 +176,18 @@ int run_prepare(PrepareArgs& args, Context& context) {
   if (args.val_share > 0.0) {
     dataset::split_train(listing.samples, args.val_share, static_cast<uint64_t>(args.seed));
   }
+  // By place before anything is opened, by hash after that.
+  dataset::refuse_violations({.violations = sealed.check(listing.samples), .notes = {}}, "data");
   dataset::PictureExport pictures(args.output, overwrite);
   pictures.write(listing, *context.progress, context.stop);
   auto made = dataset::prepare(std::move(listing), *context.progress, context.stop);
   check_whole(made, args.whole_set);
+  auto rules = dataset::check_hold_out(made.samples, dataset::completeness(args.incomplete));
+  std::ranges::move(sealed.check(made.samples), std::back_inserter(rules.violations));
+  dataset::refuse_violations(rules, "data");
+  for (const auto& note : rules.notes) made.remarks.push_back(dataset::finding_text(note));
   pictures.commit(made.samples);
+  seal(sealed, args.data, made.samples, context);
   dataset::write_manifest(made.samples, args.output, overwrite);
   context.result["manifest"] = args.output;
   context.result["layout"] = reader.name;
@@ -179,12 +207,14 @@ Command wire_prepare_command() {
        .details =
            "Reads and hashes every image and mask, prints what there is per role, and lists "
            "everything that is wrong: pairs that miss a partner, masks of another size, ids "
-           "without a meaning. Nothing is written then. Paths in the manifest are relative "
-           "to it. What a set does not hold as pictures (outlines, frames in HDF5) is "
-           "written without loss into a folder beside the manifest: set_files/ for "
-           "set.jsonl.\n\n"
+           "without a meaning, roles that break the hold-out rules. Nothing is written then. Paths "
+           "in the manifest are relative to it. What a set does not hold as pictures (outlines, "
+           "frames in HDF5) is written without loss into a folder beside the manifest: set_files/ "
+           "for set.jsonl.\n\n"
            "Samples of role train and finetune teach, val chooses, val_extra is for reports, none "
-           "for nothing, sealed is opened by 'wire eval --unseal' alone. Layouts:" +
+           "for nothing, sealed is opened by 'wire eval --unseal' alone: where there are any, "
+           "files .sealed in the data's folders and the user's register keep every other command "
+           "from them, whatever manifest or link leads there. Layouts:" +
            layout_list(),
        .examples = {{"voxloom wire prepare --data rossa -o rossa.jsonl", "the layout is found out"},
                     {"voxloom wire prepare --data mosxav --background-ignored -o mosxav.jsonl",

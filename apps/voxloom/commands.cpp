@@ -17,6 +17,7 @@ const std::vector<Command>& commands() {
     data_info_command(),
     data_convert_command(),
     data_split_command(),
+    data_check_command(),
 #if VOXLOOM_HAS_SERVER
     queue_add_command(),
     queue_work_command(),

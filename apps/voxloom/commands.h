@@ -16,6 +16,7 @@ Command model_export_command();
 Command data_info_command();
 Command data_convert_command();
 Command data_split_command();
+Command data_check_command();
 Command wire_prepare_command();
 Command wire_simulate_command();
 Command wire_train_command();

@@ -6,6 +6,7 @@
 
 #include "voxloom/core/error.h"
 #include "voxloom/dataset/picture_file.h"
+#include "voxloom/dataset/sealed.h"
 
 namespace voxloom::dataset {
 namespace {
@@ -92,7 +93,8 @@ ClassMap binary_class_map(WireClass object, uint8_t object_id) {
   return map;
 }
 
-LabelledImage load_sample(const Sample& sample) {
+LabelledImage load_sample(const Sample& sample, SealedAccess access) {
+  if (access == SealedAccess::kRefuse) refuse_sealed_files(sample);
   LabelledImage out;
   GreyPicture picture = read_picture(sample.image);
   out.width = picture.width;

@@ -80,6 +80,10 @@ void WireTrainOptions::visit(OptionList& list) {
               "Validation images looked at, spread evenly, 0: all.")
       .with_range(0, 1e9);
   list.option("--licence", licence, "Licence of the trained weights, for the package.");
+  list.option("--incomplete",
+              incomplete,
+              "Parts of published sets are meant: other numbers of frames are only noted.")
+      .as_speed_only();
   list.option("--workers", workers, "Threads that read and augment.")
       .with_range(1, 256)
       .as_speed_only();

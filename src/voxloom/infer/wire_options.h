@@ -35,6 +35,7 @@ struct WireTrainOptions {
   int64_t cache_mb = 512;
   int64_t validate_images = 0;  ///< Of the validation set, spread evenly; 0: all.
   std::string licence;          ///< Recorded in the package.
+  bool incomplete = false;      ///< Published sets may lack frames (hold-out rules R2, R3).
   AugmentOptions augment;
   TrainerOptions trainer;
 

@@ -5,6 +5,8 @@
 #include "voxloom/core/error.h"
 #include "voxloom/core/sha256.h"
 #include "voxloom/dataset/manifest.h"
+#include "voxloom/dataset/sealed.h"
+#include "voxloom/video/picture.h"
 
 namespace voxloom::recipes::wire {
 
@@ -64,9 +66,33 @@ void refuse_sealed(const std::vector<Sample>& samples) {
   for (const auto& sample : samples) {
     VOXLOOM_CHECK(sample.role != dataset::Role::kSealed,
                   ErrorCode::kInvalidArgument,
-                  "sample '{}': is sealed and must not be in a manifest of training (only "
-                  "'wire eval --unseal' opens it)",
+                  "R8: sample '{}' is sealed; training and statistics read other roles, only "
+                  "'wire eval --unseal' opens it",
                   sample.id);
+  }
+  dataset::refuse_violations({.violations = dataset::SealedRegister().check(samples), .notes = {}},
+                             "data");
+}
+
+void keep_for_statistics(std::vector<Sample>& samples, const std::string& data) {
+  using dataset::Role;
+  std::erase_if(samples, [](const Sample& sample) {
+    return sample.role != Role::kTrain && sample.role != Role::kFinetune &&
+           sample.role != Role::kVal;
+  });
+  VOXLOOM_CHECK(!samples.empty(),
+                ErrorCode::kInvalidArgument,
+                "R8: data '{}' must hold samples of the role train, finetune or val, got none",
+                data);
+}
+
+void refuse_sealed_source(const std::string& source) {
+  std::error_code failed;
+  const dataset::SealedRegister sealed;
+  if (std::filesystem::is_directory(source, failed)) {
+    sealed.refuse_files(video::list_pictures(source));
+  } else if (std::filesystem::is_regular_file(source, failed)) {
+    sealed.refuse_files({source});
   }
 }
 

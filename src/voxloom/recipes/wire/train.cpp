@@ -4,6 +4,7 @@
 
 #include "voxloom/core/error.h"
 #include "voxloom/core/parallel.h"
+#include "voxloom/dataset/guard.h"
 #include "voxloom/recipes/train_run.h"
 #include "voxloom/recipes/wire/commands.h"
 #include "voxloom/recipes/wire/samples.h"
@@ -38,6 +39,8 @@ ordered_json train(const infer::WireTrainOptions& options,
                    const CancelToken& stop) {
   const auto set = read_samples(options.data);
   refuse_sealed(set.samples);
+  dataset::refuse_violations(
+      dataset::check_hold_out(set.samples, dataset::completeness(options.incomplete)), "data");
   auto given = options;
   given.trainer.threads = thread_budget();
   at::set_num_threads(thread_budget());
@@ -45,6 +48,7 @@ ordered_json train(const infer::WireTrainOptions& options,
   train::RunInfo info{.command_line = command_line,
                       .version = VOXLOOM_VERSION,
                       .data_fingerprint = set.fingerprint,
+                      .notes = dataset::report_notes(set.samples),
                       .threads = given.trainer.threads};
   OptionList list;
   given.visit(list);
@@ -62,7 +66,9 @@ ordered_json train(const infer::WireTrainOptions& options,
       return run_training(task, nullptr, given.trainer, ranks.get(), progress, stop);
     }
     train::Run run = open_run(options.run, options.resume, force, std::move(info));
-    return run_training(task, &run, given.trainer, ranks.get(), progress, stop);
+    auto result = run_training(task, &run, given.trainer, ranks.get(), progress, stop);
+    result["notes"] = dataset::report_notes(set.samples);
+    return result;
   });
 }
 
