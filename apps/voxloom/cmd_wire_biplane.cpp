@@ -98,9 +98,6 @@ int run_biplane(BiplaneArgs& args, Context& context) {
   const auto overwrite = context.common.force ? Overwrite::kReplace : Overwrite::kRefuse;
   const fs::path folder = args.output;
   const auto lines_path = folder / "biplane.jsonl", page_path = folder / "biplane.html";
-  check_output(lines_path, overwrite);
-  check_output(page_path, overwrite);
-
   const auto views = infer::parse_biplane_calibration(read_text_file(args.calibration),
                                                       format("'{}'", args.calibration));
   const infer::BiplaneRig rig(views[0].projection, views[1].projection);
@@ -118,6 +115,7 @@ int run_biplane(BiplaneArgs& args, Context& context) {
                 b.back().time_s + offset[1]);
 
   make_output_folder(folder);
+  for (const auto& path : {lines_path, page_path}) check_output(path, overwrite);
   AtomicFile lines(lines_path, overwrite);
   Summary summary;
   std::string pictures;

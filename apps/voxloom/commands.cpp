@@ -30,9 +30,10 @@ const std::vector<Command>& commands() {
     wire_eval_command(),
     wire_predict_command(),
     wire_track_command(),
+    wire_cascade_command(),
     wire_filters_command(),
-    launch_command(),
     wire_biplane_command(),
+    launch_command(),
     bench_command(),
 #if VOXLOOM_HAS_SERVER
     serve_command(),

@@ -23,6 +23,7 @@ Command wire_train_command();
 Command wire_eval_command();
 Command wire_predict_command();
 Command wire_track_command();
+Command wire_cascade_command();
 Command wire_filters_command();
 Command wire_biplane_command();
 Command queue_add_command();

@@ -141,8 +141,9 @@ void step(voxloom_tracker& handle, voxloom::image::Frame frame, int64_t capture_
   if (!handle.first_ns) handle.first_ns = capture_time_ns;
   frame.number = handle.frames;
   // Without sign, so that the largest differences fit.
-  frame.time_s = 1e-9 * static_cast<double>(static_cast<uint64_t>(capture_time_ns) -
-                                            static_cast<uint64_t>(*handle.first_ns));
+  const auto elapsed_ns =
+      static_cast<uint64_t>(capture_time_ns) - static_cast<uint64_t>(*handle.first_ns);
+  frame.time_s = static_cast<double>(elapsed_ns) / 1e9;
   handle.answer =
       std::make_unique<voxloom::capi::WireAnswer>(handle.tracker->step(frame), capture_time_ns);
   handle.last_ns = capture_time_ns;

@@ -168,6 +168,12 @@ BatchMaker::Clip BatchMaker::make_clip(int64_t item, bool on_object, int64_t epo
     }
     return clip;
   }
+  if (options_.boxes.on) {
+    const BoxRegion region = choose_box_region(view, options_.crop, on_object, options_.boxes, rng);
+    const ResizedRegion resized = resize_region(view, region);
+    const Window window{region.x, region.y, region.side, region.side, true};
+    return {augment(resized.view(), window, options_.augment, rng), {}};
+  }
   const Window window = options_.crop > 0 ? choose_crop(view, options_.crop, on_object, rng)
                                           : Window{0, 0, view.width, view.height, false};
   std::vector<SourceView> views{view};

@@ -15,6 +15,7 @@ void LoaderOptions::validate() const {
   check(workers >= 1 && workers <= 1024, "workers", "within [1, 1024]", workers);
   check(prefetch >= 1 && prefetch <= 65536, "prefetch", "within [1, 65536]", prefetch);
   check(frames >= 1 && frames <= 64, "frames", "within [1, 64]", frames);
+  check(!boxes.on || crop >= 8, "crop", "at least 8 round boxes", crop);
   check(cache_mb >= 0 && cache_mb <= (int64_t{1} << 30), "cache", "0 or more MB", cache_mb);
   VOXLOOM_CHECK(foreground_share >= 0.0 && foreground_share <= 1.0,
                 ErrorCode::kInvalidArgument,
@@ -30,6 +31,7 @@ void LoaderOptions::validate() const {
                 "loader: several ranks share batches of full size only, got a loader that keeps "
                 "the last, smaller one");
   augment.validate();
+  if (boxes.on) boxes.rule.validate();
 }
 
 }  // namespace voxloom::data

@@ -4,6 +4,7 @@
 #include <string>
 
 #include "voxloom/data/augment_options.h"
+#include "voxloom/data/box_crop.h"
 
 namespace voxloom::data {
 
@@ -20,6 +21,7 @@ struct LoaderOptions {
   int64_t prefetch = 4;            ///< Batches made ahead: bounds memory.
   int64_t cache_mb = 512;          ///< Decoded images kept in memory, as 8 bits; others on disk.
   int64_t frames = 1;              ///< The frame, then those before it in its sequence.
+  BoxCrops boxes;                  ///< Crops round objects, resized to `crop`.
   uint64_t seed = 0;
   AugmentOptions augment;
   std::string cache_dir;  ///< For what `cache_mb` does not hold; empty: the temporary folder.

@@ -12,7 +12,7 @@
 namespace voxloom::infer {
 namespace {
 
-constexpr double kShortestMm = 3.0;
+constexpr double kShortestMm = 3.0, kLongestMm = 5000.0;
 constexpr double kLeastShare = 0.2;  // Of the shorter centre line.
 // Neighbouring points of a skeleton err alike: this many px count as one observation.
 constexpr double kAlikePx = 3.0;
@@ -77,11 +77,13 @@ FirstPoints triangulate_pairs(const BiplaneRig& rig,
 }
 
 /// A smooth curve through the pairs over its own length; `first.u` is changed to that length.
-CubicSpline<3> first_curve(FirstPoints& first, const BiplaneOptions& options) {
+/// Nothing when it is longer than any wire (or not finite): calibration and lines don't fit.
+std::optional<CubicSpline<3>> first_curve(FirstPoints& first, const BiplaneOptions& options) {
   const double bend = options.knot_mm * options.knot_mm / options.bend_radius_mm;
   const double smoothing = kFirstStdMm * kFirstStdMm / (bend * bend);
   CubicSpline<3> curve;
   for (int round = 0; round < 3; ++round) {
+    if (!(first.u.back() <= kLongestMm)) return std::nullopt;
     curve =
         CubicSpline<3>::fit(first.positions, first.u, first.weights, options.knot_mm, smoothing);
     if (round == 2) break;
@@ -276,7 +278,14 @@ BiplaneCurve reconstruct_curve(const BiplaneRig& rig,
   if (first.u.back() < kShortestMm) {
     return nothing(format("the common part is only {:.1f} mm long", first.u.back()));
   }
-  result.spline = first_curve(first, options);
+  const auto smooth = first_curve(first, options);
+  if (!smooth) {
+    return nothing(
+        format("the matched points don't make a wire of at most {} mm; do calibration and "
+               "views belong together?",
+               kLongestMm));
+  }
+  result.spline = *smooth;
   std::vector<CurveObservation> observations;
   for (size_t v = 0; v < 2; ++v) observe(v, *curves[v], match.pairs, first.u, observations);
   // An end is where both lines end, no farther apart than thinning and noise explain.
@@ -297,6 +306,9 @@ BiplaneCurve reconstruct_curve(const BiplaneRig& rig,
   }
 
   const auto normal = fit_to_views(rig, options, observations, result.spline);
+  for (const auto& c : result.spline.coefficients()) {
+    if (!std::isfinite(norm(c))) return nothing("no curve in space fits both views");
+  }
   for (size_t v = 0; v < 2; ++v) {
     result.reprojection[v] = reprojection_of(rig, v, result.spline, observations);
   }

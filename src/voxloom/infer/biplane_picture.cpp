@@ -9,8 +9,8 @@
 namespace voxloom::infer {
 namespace {
 
-constexpr double kPanel = 360.0;  // Width and height of a panel, px of the page.
-constexpr double kMargin = 8.0;
+constexpr double kPanel = 262.0;  // Width and height of a panel, px of the page.
+constexpr double kMargin = 14.0;
 
 /// Colours of a point by the views that show it: none, A, B, both.
 constexpr const char* kColours[] = {"#c62828", "#ef6c00", "#f9a825", "#1565c0"};

@@ -10,6 +10,7 @@
 
 #include "voxloom/core/cancel.h"
 #include "voxloom/core/progress.h"
+#include "voxloom/infer/cascade_options.h"
 #include "voxloom/infer/filter_options.h"
 #include "voxloom/infer/segment_train_options.h"
 #include "voxloom/infer/segmenter.h"
@@ -80,6 +81,8 @@ struct MlApi {
                                        const std::function<void(const std::string&)>& line,
                                        Progress& progress,
                                        const CancelToken& stop);
+  /// Joins a detector and a segmenter into one package; returns what was made.
+  nlohmann::ordered_json (*wire_cascade)(const CascadeOptions& options);
   /// Measures filter chains on a set or a video; returns metrics.json.
   nlohmann::ordered_json (*wire_filters)(const FilterReportOptions& options,
                                          Progress& progress,

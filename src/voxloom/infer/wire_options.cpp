@@ -69,6 +69,11 @@ void WireTrainOptions::visit(OptionList& list) {
   list.option("--loss-options", loss_options, "Settings of the loss, as a JSON object.")
       .with_value_name("JSON");
   list.option("--batch", batch, "Images a batch, of all processes together.").with_range(1, 4096);
+  list.choice("--crops",
+              crops,
+              {"random", "boxes"},
+              "Crops anywhere in their own size, or round objects' boxes and resized (--crop 224), "
+              "for the second network of a cascade.");
   list.option("--crop", crop, "Side of the square training crops in px, 0: whole images.")
       .with_range(0, 8192);
   list.option("--foreground-share",

@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "voxloom/core/error.h"
+#include "voxloom/train/distributed/communicator.h"
 #include "voxloom/train/trainer.h"
 
 namespace voxloom::recipes {
@@ -16,28 +17,17 @@ train::Run open_run(const std::string& folder, bool resume, bool force, train::R
 }
 
 ordered_json run_training(train::Task& task,
-                          train::Run& run,
-                          const infer::TrainerOptions& options,
-                          Progress& progress,
-                          const CancelToken& stop) {
-  return run_training(task, &run, options, nullptr, progress, stop);
-}
-
-ordered_json run_training(train::Task& task,
                           train::Run* run,
                           const infer::TrainerOptions& options,
-                          train::Communicator* ranks,
                           Progress& progress,
-                          const CancelToken& stop) {
-  Progress silent;
-  train::Trainer trainer(task, run, options, ranks);
-  const auto result = trainer.fit(run != nullptr ? progress : silent, stop);
+                          const CancelToken& stop,
+                          train::Communicator* ranks) {
+  const auto result = train::Trainer(task, run, options, ranks).fit(progress, stop);
   if (result.reason == train::EndReason::kCancelled) {
     throw Error(ErrorCode::kCancelled,
-                run != nullptr ? format("run '{}': stopped at step {}; --resume goes on from there",
-                                        run->folder().string(),
-                                        result.steps)
-                               : format("stopped at step {} with the other ranks", result.steps));
+                format("training{}: stopped at step {}; --resume goes on from there",
+                       run != nullptr ? format(" '{}'", run->folder().string()) : std::string(),
+                       result.steps));
   }
   if (run == nullptr) return {{"rank", ranks->rank()}, {"steps", result.steps}};
   ordered_json metrics = ordered_json::object();

@@ -7,9 +7,12 @@
 #include "voxloom/core/cancel.h"
 #include "voxloom/core/progress.h"
 #include "voxloom/infer/trainer_options.h"
-#include "voxloom/train/distributed/communicator.h"
 #include "voxloom/train/run.h"
 #include "voxloom/train/task.h"
+
+namespace voxloom::train {
+class Communicator;
+}
 
 namespace voxloom::recipes {
 
@@ -20,22 +23,14 @@ namespace voxloom::recipes {
                                   bool force,
                                   train::RunInfo info);
 
-/// Trains `task` as one rank of several (null: the only process). Rank 0 has the run folder; the
-/// others have none, show no progress and return {"rank", "steps"}.
+/// Trains `task` into the run folder. Returns where things are and how it ended: run, model,
+/// report, ended, steps, best_step, metrics. Throws kCancelled when it was stopped; --resume then
+/// goes on. Ranks but the first have no run folder (null) and return their rank and steps.
 [[nodiscard]] nlohmann::ordered_json run_training(train::Task& task,
                                                   train::Run* run,
                                                   const infer::TrainerOptions& options,
-                                                  train::Communicator* ranks,
                                                   Progress& progress,
-                                                  const CancelToken& stop);
-
-/// Trains `task` into the run folder. Returns where things are and how it ended: run, model,
-/// report, ended, steps, best_step, metrics. Throws kCancelled when it was stopped; --resume then
-/// goes on.
-[[nodiscard]] nlohmann::ordered_json run_training(train::Task& task,
-                                                  train::Run& run,
-                                                  const infer::TrainerOptions& options,
-                                                  Progress& progress,
-                                                  const CancelToken& stop);
+                                                  const CancelToken& stop,
+                                                  train::Communicator* ranks = nullptr);
 
 }  // namespace voxloom::recipes

@@ -47,7 +47,7 @@ ordered_json train(const infer::SegmentTrainOptions& options,
   if (options.baseline) {
     for (const auto& [name, value] : task.validate(progress, stop)) baseline[name] = value;
   }
-  auto result = run_training(task, run, given.trainer, progress, stop);
+  auto result = run_training(task, &run, given.trainer, progress, stop);
   if (options.baseline) result["baseline"] = std::move(baseline);
   return result;
 }

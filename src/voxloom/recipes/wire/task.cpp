@@ -10,12 +10,14 @@
 #include "voxloom/core/error.h"
 #include "voxloom/data/batch_maker.h"
 #include "voxloom/image/canvas.h"
+#include "voxloom/infer_ml/cascade.h"
 #include "voxloom/infer_ml/wire_network.h"
 #include "voxloom/metrics/bootstrap.h"
 #include "voxloom/metrics/wire_metrics.h"
 #include "voxloom/models/wire/wire_input.h"
 #include "voxloom/nn/loss_ranks.h"
 #include "voxloom/recipes/wire/picture.h"
+#include "voxloom/recipes/wire/task_parts.h"
 #include "voxloom/tensor/load.h"
 #include "voxloom/weights/package.h"
 
@@ -46,34 +48,6 @@ nn::HybridOptions loss_options(const infer::WireTrainOptions& options) {
   list.read_json(ordered_json::parse(options.loss_options), "--loss-options");
   loss.validate();
   return loss;
-}
-
-data::LoaderOptions loader_options(const infer::WireTrainOptions& options,
-                                   const models::wire::WireNetwork& network,
-                                   const train::Communicator* ranks) {
-  const int64_t count = ranks != nullptr ? ranks->size() : 1;
-  VOXLOOM_CHECK(options.batch % count == 0,
-                ErrorCode::kInvalidArgument,
-                "--batch: must be a multiple of the number of processes, {}, got {}",
-                count,
-                options.batch);
-  const int64_t size_multiple = network.size_multiple();
-  VOXLOOM_CHECK(options.crop % size_multiple == 0,
-                ErrorCode::kInvalidArgument,
-                "--crop: must be a multiple of {} for this network, got {}",
-                size_multiple,
-                options.crop);
-  return {.batch_size = options.batch,
-          .rank = ranks != nullptr ? ranks->rank() : 0,
-          .ranks = count,
-          .crop = options.crop,
-          .foreground_share = options.foreground_share,
-          .pad_multiple = options.crop == 0 ? size_multiple : 1,
-          .workers = options.workers,
-          .cache_mb = options.cache_mb,
-          .frames = network.in_channels(),
-          .seed = static_cast<uint64_t>(options.trainer.seed),
-          .augment = options.augment};
 }
 
 /// Pixels of all images together at each threshold.
@@ -219,23 +193,34 @@ WireTask::WireTask(const infer::WireTrainOptions& options,
       validation_samples_(spread(validation_samples, options.validate_images)),
       classes_(std::move(classes)),
       data_fingerprint_(std::move(data_fingerprint)) {
-  VOXLOOM_CHECK(!train_samples_.empty() && !validation_samples_.empty(),
-                ErrorCode::kInvalidArgument,
-                "--data: must hold samples that train and samples that validate (role val), got {} "
-                "and {}",
-                train_samples_.size(),
-                validation_samples_.size());
+  check_has_samples(train_samples_, validation_samples_);
   bright_object_ = bright_objects(train_samples_);
   network_ = models::wire::make_wire_network(options.architecture,
                                              ordered_json::parse(options.network),
                                              static_cast<uint64_t>(options.trainer.seed));
-  if (!options.init.empty()) start_from_package(options.init);
-  loader_ =
-      std::make_unique<data::Loader>(train_samples_, loader_options(options, *network_, ranks));
+  if (!options.init.empty()) {
+    const auto start = start_package(options.init, options.architecture);
+    copy_weights(*infer_ml::load_wire_network(start), *network_, options.init);
+  }
+  auto loading = loader_options(options, network_->size_multiple(), ranks);
+  loading.frames = network_->in_channels();
+  if (options.crops == infer::CropKind::kBoxes) {
+    VOXLOOM_CHECK(options.crop > 0,
+                  ErrorCode::kInvalidArgument,
+                  "--crops boxes: needs the side of the crops, --crop 224");
+    VOXLOOM_CHECK(loading.frames == 1,
+                  ErrorCode::kUnsupported,
+                  "--crops boxes: needs a network that looks at one frame, '{}' looks at {}",
+                  options.architecture,
+                  loading.frames);
+    crops_.side = options.crop;
+    loading.boxes = {.on = true, .is_object = classes_.is_object, .rule = crops_};
+  }
+  loader_ = std::make_unique<data::Loader>(train_samples_, loading);
+  find_earlier(validation_samples);
   if (ranks != nullptr) {
     sum_over_ranks_ = [ranks](const at::Tensor& sums) { ranks->sum(sums); };
   }
-  find_earlier(validation_samples);
   object_table_ = at::zeros({256}, at::kFloat);
   for (int64_t c = 0; c < 256; ++c) {
     if (classes_(static_cast<uint8_t>(c))) object_table_[c] = 1.0F;
@@ -258,25 +243,8 @@ void WireTask::find_earlier(const std::vector<Sample>& all) {
   }
 }
 
-void WireTask::start_from_package(const std::string& package) {
-  const auto found = weights::find_package(package);
-  VOXLOOM_CHECK(found.info.task == "wire" && found.info.architecture == options_.architecture,
-                ErrorCode::kInvalidArgument,
-                "--init '{}': must be a wire package of the architecture {}, got {} {}",
-                package,
-                options_.architecture,
-                found.info.task,
-                found.info.architecture);
-  copy_weights(*infer_ml::load_wire_network(found), *network_, package);
-}
-
-/// Biases and the factors of norms are not pulled towards 0.
 std::vector<train::ParameterGroup> WireTask::parameter_groups() {
-  train::ParameterGroup matrices, others{.weight_decay_factor = 0.0};
-  for (auto& parameter : network_->parameters()) {
-    (parameter.dim() > 1 ? matrices : others).parameters.push_back(parameter);
-  }
-  return {std::move(matrices), std::move(others)};
+  return matrices_and_others(*network_);
 }
 
 void WireTask::begin_epoch(int64_t epoch, int64_t epochs, int64_t first_step) {
@@ -311,8 +279,37 @@ train::Step WireTask::step() {
   return step;
 }
 
-train::Metrics WireTask::validate(Progress& progress, const CancelToken& stop) {
+/// Of the whole image, or inside crops round the true boxes: what a perfect detector would give.
+std::vector<float> WireTask::probability_of(const Sample& sample,
+                                            const dataset::LabelledImage& labelled,
+                                            const ObjectMask& truth,
+                                            const std::vector<Sample>& earlier) {
   const auto logits_of = [this](const at::Tensor& x) { return network_->forward(x); };
+  const auto clip = clip_image(sample, labelled, earlier);
+  std::vector<float> probability;
+  if (options_.crops == infer::CropKind::kBoxes) {
+    const auto pixels = clip.contiguous();
+    const auto boxes = infer::boxes_of_mask(truth.object, labelled.width, labelled.height);
+    infer_ml::crop_probability(
+        logits_of,
+        network_->size_multiple(),
+        {pixels.const_data_ptr<float>(), static_cast<size_t>(pixels.numel())},
+        labelled.width,
+        labelled.height,
+        boxes,
+        crops_,
+        infer::TestAugmentation::kNone,
+        probability);
+    return probability;
+  }
+  const auto map = infer_ml::wire_probability(
+                       logits_of, clip, network_->size_multiple(), infer::TestAugmentation::kNone)
+                       .contiguous();
+  probability.assign(map.const_data_ptr<float>(), map.const_data_ptr<float>() + map.numel());
+  return probability;
+}
+
+train::Metrics WireTask::validate(Progress& progress, const CancelToken& stop) {
   ThresholdScan scan;
   std::vector<std::vector<float>> probabilities;
   std::vector<ObjectMask> truths;
@@ -327,15 +324,9 @@ train::Metrics WireTask::validate(Progress& progress, const CancelToken& stop) {
     stop.check();
     const auto& sample = validation_samples_[n];
     auto labelled = dataset::load_sample(sample);
-    const auto probability =
-        infer_ml::wire_probability(logits_of,
-                                   clip_image(sample, labelled, validation_earlier_[n]),
-                                   network_->size_multiple(),
-                                   infer::TestAugmentation::kNone)
-            .contiguous();
-    probabilities.emplace_back(probability.data_ptr<float>(),
-                               probability.data_ptr<float>() + probability.numel());
     truths.push_back(object_mask(labelled.mask, classes_));
+    probabilities.push_back(
+        probability_of(sample, labelled, truths.back(), validation_earlier_[n]));
     scan.add(probabilities.back(), truths.back());
     losses.push_back(cross_entropy(probabilities.back(), truths.back()));
     if (is_shown(n)) {
@@ -390,7 +381,8 @@ void WireTask::write_model(const std::filesystem::path& folder, const train::Met
       .preprocessing = infer_ml::wire_preprocessing_to_json(
           {.classes = classes_.names,
            .threshold = metrics.contains("threshold") ? number("threshold") : 0.5,
-           .bright_object = bright_object_}),
+           .bright_object = bright_object_,
+           .crop_side = options_.crops == infer::CropKind::kBoxes ? crops_.side : 0}),
       .labels = {{.value = 1, .name = classes_.names.front()}},
       .licence = options_.licence.empty() ? "unknown" : options_.licence,
       .created_by = format("voxloom {}", VOXLOOM_VERSION)};
@@ -399,6 +391,12 @@ void WireTask::write_model(const std::filesystem::path& folder, const train::Met
                             options_.architecture,
                             classes_.names.front(),
                             bright_object_ ? "grey" : "X-ray");
+  if (options_.crops == infer::CropKind::kBoxes) {
+    card += format(
+        "For crops of {} px round boxes, in a cascade; validated on crops round the true "
+        "boxes.\n\n",
+        crops_.side);
+  }
   card += format(
       "- Trained with `voxloom wire train`: {} images, validated on {} others, seed {}; data "
       "fingerprint {}.\n- Validation: Dice {:.4f}, IoU {:.4f}, clDice (Guo-Hall) {:.4f}, F1 within "

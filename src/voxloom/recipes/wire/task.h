@@ -5,6 +5,7 @@
 
 #include "voxloom/data/loader.h"
 #include "voxloom/dataset/sample.h"
+#include "voxloom/infer/wire_crops.h"
 #include "voxloom/infer/wire_options.h"
 #include "voxloom/models/wire/wire_network.h"
 #include "voxloom/nn/hybrid_loss.h"
@@ -34,8 +35,8 @@ class WireTask final : public train::Task {
   [[nodiscard]] int64_t steps_per_epoch() override { return loader_->batches_per_epoch(); }
   void begin_epoch(int64_t epoch, int64_t epochs, int64_t first_step) override;
   [[nodiscard]] train::Step step() override;
-  /// `threshold`: where the Dice of all pixels together, `dice_pooled`, is highest. There dice, iou,
-  /// recall, cldice and tolerance_f1_2px, means over the images that show an object, and
+  /// `threshold`: where the Dice of all pixels together, `dice_pooled`, is highest. There dice,
+  /// iou, recall, cldice and tolerance_f1_2px, means over the images that show an object, and
   /// `false_alarms`, the share of the others where something is found. `loss`: cross-entropy.
   [[nodiscard]] train::Metrics validate(Progress& progress, const CancelToken& stop) override;
   [[nodiscard]] std::vector<train::Picture> pictures() override { return pictures_; }
@@ -43,7 +44,10 @@ class WireTask final : public train::Task {
 
  private:
   void find_earlier(const std::vector<dataset::Sample>& all);
-  void start_from_package(const std::string& package);
+  [[nodiscard]] std::vector<float> probability_of(const dataset::Sample& sample,
+                                                  const dataset::LabelledImage& labelled,
+                                                  const ObjectMask& truth,
+                                                  const std::vector<dataset::Sample>& earlier);
 
   infer::WireTrainOptions options_;
   nn::SumOverRanks sum_over_ranks_;  ///< Empty: one process.
@@ -53,6 +57,7 @@ class WireTask final : public train::Task {
   ObjectClasses classes_;
   std::string data_fingerprint_;
   bool bright_object_ = false;
+  infer::CropRule crops_;  ///< With --crops boxes.
   std::shared_ptr<models::wire::WireNetwork> network_;
   std::unique_ptr<data::Loader> loader_;
   at::Tensor object_table_;   ///< [256] float32: 1 for classes that are the object.

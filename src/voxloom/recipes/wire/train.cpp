@@ -1,3 +1,5 @@
+#include <optional>
+
 #include <nlohmann/json.hpp>
 
 #include <torch/torch.h>
@@ -5,8 +7,10 @@
 #include "voxloom/core/error.h"
 #include "voxloom/core/parallel.h"
 #include "voxloom/dataset/guard.h"
+#include "voxloom/models/wire/detector.h"
 #include "voxloom/recipes/train_run.h"
 #include "voxloom/recipes/wire/commands.h"
+#include "voxloom/recipes/wire/detector_task.h"
 #include "voxloom/recipes/wire/samples.h"
 #include "voxloom/recipes/wire/task.h"
 #include "voxloom/train/distributed/communicator.h"
@@ -28,6 +32,43 @@ std::vector<Sample> of_roles(const std::vector<Sample>& samples,
     }
   }
   return out;
+}
+
+std::unique_ptr<train::Task> make_task(const infer::WireTrainOptions& options,
+                                       const SampleSet& set,
+                                       train::Communicator* ranks) {
+  auto train = of_roles(set.samples, {Role::kTrain, Role::kFinetune});
+  auto validation = of_roles(set.samples, {Role::kVal});
+  auto classes = object_classes(options.classes, set.samples);
+  if (options.architecture == models::wire::kDetectorName) {
+    VOXLOOM_CHECK(ranks == nullptr,
+                  ErrorCode::kUnsupported,
+                  "--network {}: trains in one process, got {}",
+                  models::wire::kDetectorName,
+                  ranks->size());
+    return std::make_unique<DetectorTask>(
+        options, std::move(train), std::move(validation), std::move(classes), set.fingerprint);
+  }
+  return std::make_unique<WireTask>(
+      options, std::move(train), std::move(validation), std::move(classes), set.fingerprint, ranks);
+}
+
+/// The training of this process: of rank 0, which has the run folder, of another rank, or of the
+/// only process (`ranks` null).
+ordered_json train_rank(const infer::WireTrainOptions& options,
+                        train::RunInfo info,
+                        const SampleSet& set,
+                        train::Communicator* ranks,
+                        bool force,
+                        Progress& progress,
+                        const CancelToken& stop) {
+  const int64_t rank = ranks != nullptr ? ranks->rank() : 0;
+  const auto task = make_task(options, set, ranks);
+  std::optional<train::Run> run;
+  if (rank == 0) run = open_run(options.run, options.resume, force, std::move(info));
+  Progress silent;
+  return run_training(
+      *task, run ? &*run : nullptr, options.trainer, rank == 0 ? progress : silent, stop, ranks);
 }
 
 }  // namespace
@@ -55,21 +96,11 @@ ordered_json train(const infer::WireTrainOptions& options,
   info.add_options(list);
   const auto ranks =
       train::join_from_environment({.join_timeout_s = given.trainer.join_timeout_s}, info);
-  return train::together(ranks.get(), [&] {
-    WireTask task(given,
-                  of_roles(set.samples, {Role::kTrain, Role::kFinetune}),
-                  of_roles(set.samples, {Role::kVal}),
-                  object_classes(options.classes, set.samples),
-                  set.fingerprint,
-                  ranks.get());
-    if (ranks != nullptr && ranks->rank() > 0) {
-      return run_training(task, nullptr, given.trainer, ranks.get(), progress, stop);
-    }
-    train::Run run = open_run(options.run, options.resume, force, std::move(info));
-    auto result = run_training(task, &run, given.trainer, ranks.get(), progress, stop);
-    result["notes"] = dataset::report_notes(set.samples);
-    return result;
+  auto result = train::together(ranks.get(), [&] {
+    return train_rank(given, std::move(info), set, ranks.get(), force, progress, stop);
   });
+  result["notes"] = dataset::report_notes(set.samples);
+  return result;
 }
 
 }  // namespace voxloom::recipes::wire
