@@ -32,8 +32,8 @@ const std::vector<Command>& commands() {
     wire_track_command(),
     wire_cascade_command(),
     wire_filters_command(),
-    launch_command(),
     wire_biplane_command(),
+    launch_command(),
     bench_command(),
 #if VOXLOOM_HAS_SERVER
     serve_command(),
