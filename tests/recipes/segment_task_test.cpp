@@ -237,13 +237,14 @@ infer::SegmentTrainOptions small_options() {
   options.trainer.amp = infer::Amp::kOff;
   options.trainer.accumulation = 1;
   options.trainer.epochs = 1;
-  options.trainer.lr = 1e-3;
+  options.trainer.lr = 3e-4;
+  options.trainer.warmup_steps = 10;
   options.trainer.weight_decay = 0.01;
   options.trainer.clip_norm = 1.0;
   options.trainer.validate_every = 0;
   options.trainer.checkpoint_every_s = 0;
   options.trainer.histograms = false;
-  options.trainer.threads = 2;
+  options.trainer.threads = 1;  // small maps: more cost time
   return options;
 }
 
@@ -301,18 +302,18 @@ class SegmentTaskTest : public ::testing::Test {
 
 TEST_F(SegmentTaskTest, OverfitsASmallSetFromRandomWeights) {
   auto options = small_options();
-  options.clips_per_case = 60;
+  options.clips_per_case = 100;
   options.trainer.log_every = 10;
   Progress progress;
   const auto result = train(options, "run", false, progress, {});
-  EXPECT_GT(result["metrics"]["dice"].get<double>(), 0.8) << result.dump();
+  EXPECT_GT(result["metrics"]["dice"].get<double>(), 0.9) << result.dump();
   std::vector<double> losses;
   std::istringstream lines(file("run/metrics.jsonl"));
   for (std::string line; std::getline(lines, line);) {
     const auto json = nlohmann::ordered_json::parse(line);
     if (json["kind"] == "train") losses.push_back(json["loss"].get<double>());
   }
-  ASSERT_EQ(losses.size(), 12U);
+  ASSERT_EQ(losses.size(), 20U);
   EXPECT_LT(losses.back(), 0.5 * losses.front());
   const auto package = weights::read_package(result["model"].get<std::string>());
   EXPECT_TRUE(weights::verify_package(package).intact);

@@ -18,8 +18,8 @@ for x in 8 20; do
   nrrd 3 0 $x >set/label/block$x.nrrd
 done
 train=(voxloom segment train --data set --model ./packages/medsam2 -o run --max-steps 1 --epochs 1
-  --clips-per-case 1 --accumulation 1 --frames 2 --clicks 1 --conditioning-frames 1
-  --corrected-frames 1 --histograms false --amp off --quiet --licence own)
+  --clips-per-case 1 --accumulation 1 --frames 2 --clicks 1 --point-share 1 --conditioning-frames 1
+  --corrected-frames 1 --no-histograms --amp off --quiet --licence own)
 "${train[@]}" >trained.txt
 grep -q '^dice before ' trained.txt
 grep -q '^dice ' trained.txt
