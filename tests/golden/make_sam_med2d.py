@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""Writes sam_med2d/: small.npz, a shrunken SAM-Med2D of the official code run part by part, and
-keys.txt, the names and shapes of the published network (ViT-B with adapters at 256 x 256).
+"""Writes sam_med2d/: small.npz, a shrunken SAM-Med2D of the official code run part by part, and names
+and shapes: keys.txt of the published network (ViT-B with adapters at 256 x 256), keys_small.txt.
 
   make_sam_med2d.py CHECKOUT_OF_SAM_MED2D
 
@@ -57,6 +57,12 @@ def network(size, embed_dim, depth, heads, window, whole, width, mlp, hidden):
     return model
 
 
+def write_keys(model, path):
+    lines = [f"{key} {tuple(value.shape)}" for key, value in model.state_dict().items()]
+    path.write_text("\n".join(lines) + "\n")
+    print(path, len(lines), "keys,", sum(p.numel() for p in model.parameters()), "parameters")
+
+
 def prompt(points, box):
     coords = labels = None
     if points:
@@ -84,15 +90,14 @@ def main():
     folder = pathlib.Path(__file__).parent / "sam_med2d"
     with torch.device("meta"):
         full = network(256, 768, 12, 12, 14, (2, 5, 8, 11), 256, 2048, 256)
-    lines = [f"{key} {tuple(value.shape)}" for key, value in full.state_dict().items()]
-    (folder / "keys.txt").write_text("\n".join(lines) + "\n")
-    print(len(lines), "keys", sum(p.numel() for p in full.parameters()), "parameters")
+    write_keys(full, folder / "keys.txt")
 
     # Windows of 4 on a 6 x 6 map: padding takes part.
     model = network(96, 48, 3, 3, 4, (1,), 64, 96, 64).eval()
     model.load_state_dict(
         {key: official.stand_in(key, tuple(value.shape)) for key, value in model.state_dict().items()}
     )
+    write_keys(model, folder / "keys_small.txt")
     out = {}
     with torch.no_grad():
         image = 2 * official.generated("input.images", (1, 3, 96, 96))
