@@ -29,6 +29,7 @@ const std::vector<Command>& commands() {
     wire_predict_command(),
     wire_track_command(),
     wire_filters_command(),
+    wire_label_command(),
     bench_command(),
 #if VOXLOOM_HAS_SERVER
     serve_command(),

@@ -22,6 +22,7 @@ Command wire_eval_command();
 Command wire_predict_command();
 Command wire_track_command();
 Command wire_filters_command();
+Command wire_label_command();
 Command queue_add_command();
 Command queue_work_command();
 Command queue_status_command();
