@@ -3,7 +3,7 @@
 get_property(all_headers GLOBAL PROPERTY VOXLOOM_HEADERS)
 set(check_sources)
 foreach(header IN LISTS all_headers)
-  if(header MATCHES "^voxloom/(core|image|io|metrics|weights|infer|jobs|serve)/")
+  if(header MATCHES "^voxloom/(core|image|io|metrics|weights|infer|capi|jobs|serve)/")
     string(REGEX REPLACE "[/.]" "_" name ${header})
     set(source ${PROJECT_BINARY_DIR}/header_check/${name}.cpp)
     file(CONFIGURE OUTPUT ${source} CONTENT "#include \"${header}\"\n")

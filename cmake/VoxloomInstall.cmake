@@ -55,6 +55,8 @@ foreach(header IN LISTS all_headers)
     install(FILES ${PROJECT_SOURCE_DIR}/src/${header} DESTINATION include/${folder})
   endif()
 endforeach()
+# The C interface: its header includes nothing of ours.
+install(FILES ${PROJECT_SOURCE_DIR}/src/voxloom/capi/voxloom_tracker.h DESTINATION include/voxloom)
 
 configure_package_config_file(${PROJECT_SOURCE_DIR}/cmake/voxloomConfig.cmake.in
   ${PROJECT_BINARY_DIR}/voxloomConfig.cmake INSTALL_DESTINATION lib/cmake/voxloom
@@ -67,5 +69,9 @@ install(FILES ${PROJECT_BINARY_DIR}/voxloomConfig.cmake
 install(EXPORT voxloomTargets NAMESPACE voxloom:: DESTINATION lib/cmake/voxloom)
 
 install(DIRECTORY ${PROJECT_SOURCE_DIR}/examples DESTINATION share/voxloom)
+# Found there by name: weights/package.h.
+if(IS_DIRECTORY ${PROJECT_SOURCE_DIR}/models)
+  install(DIRECTORY ${PROJECT_SOURCE_DIR}/models DESTINATION share/voxloom)
+endif()
 install(FILES ${PROJECT_SOURCE_DIR}/LICENSE ${PROJECT_SOURCE_DIR}/THIRD_PARTY.md
         DESTINATION share/doc/voxloom)

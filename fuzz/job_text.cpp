@@ -8,17 +8,17 @@
 #include <nlohmann/json.hpp>
 
 #include "voxloom/core/error.h"
+#include "voxloom/core/line_splitter.h"
 #include "voxloom/jobs/child_message.h"
 #include "voxloom/jobs/cohort.h"
 #include "voxloom/jobs/command_line.h"
-#include "voxloom/jobs/line_splitter.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   using namespace voxloom;
   const std::string_view text(reinterpret_cast<const char*>(data), size);
 
   std::string whole, parts;
-  jobs::LineSplitter one(64, [&](std::string_view line) {
+  LineSplitter one(64, [&](std::string_view line) {
     if (line.size() > 3 * 64) __builtin_trap();
     const auto message = jobs::parse_child_line(line);
     // It must fit into JSON as it is: dump throws for bytes that are no UTF-8.
@@ -28,12 +28,11 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   });
   one.feed(text);
   one.finish();
-  jobs::LineSplitter bytewise(64,
-                              [&](std::string_view line) { parts += std::string(line) + "\n"; });
+  LineSplitter bytewise(64, [&](std::string_view line) { parts += std::string(line) + "\n"; });
   for (size_t i = 0; i < size; ++i) bytewise.feed(text.substr(i, 1));
   bytewise.finish();
   if (whole != parts) __builtin_trap();
-  const auto message = jobs::parse_child_line(jobs::clean_text(text));
+  const auto message = jobs::parse_child_line(clean_text(text));
   if (message.result) static_cast<void>(message.result->dump());
 
   try {

@@ -203,8 +203,10 @@ const Command* find_command(const std::vector<std::string>& args, size_t& words)
 
 int run_command(const Command& command, const std::vector<std::string>& args) {
   const std::string prefix = "voxloom " + command.name + ": ";
-  if (std::find(args.begin(), args.end(), "--help") != args.end() ||
-      std::find(args.begin(), args.end(), "-h") != args.end()) {
+  // Behind "--" is the command line of another program.
+  const auto own_end = std::find(args.begin(), args.end(), "--");
+  if (std::find(args.begin(), own_end, "--help") != own_end ||
+      std::find(args.begin(), own_end, "-h") != own_end) {
     std::cout << help_text(command);
     return 0;
   }

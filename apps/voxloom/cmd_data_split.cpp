@@ -2,6 +2,8 @@
 #include <map>
 
 #include "voxloom/core/atomic_file.h"
+#include "voxloom/core/error.h"
+#include "voxloom/dataset/guard.h"
 #include "voxloom/dataset/manifest.h"
 #include "voxloom/dataset/prepare.h"
 
@@ -14,6 +16,7 @@ struct SplitArgs {
   std::string manifest, output;
   double val_share = 0.2;
   int64_t seed = 0;
+  bool incomplete = false;
 
   void visit(OptionList& list) {
     list.positional("MANIFEST", manifest, "Manifest to read.").as_required();
@@ -23,6 +26,9 @@ struct SplitArgs {
     list.option("--val-share", val_share, "Share of the training sequences for validation.")
         .with_range(0.001, 0.999);
     list.option("--seed", seed, "Seed of the draw.").with_range(0, 1e9);
+    list.option("--incomplete",
+                incomplete,
+                "Parts of a published set are meant: another number of frames is only noted.");
   }
 };
 
@@ -31,6 +37,9 @@ int run_split(SplitArgs& args, Context& context) {
   check_output(args.output, overwrite);
   auto samples = dataset::read_manifest(args.manifest).samples;
   dataset::split_train(samples, args.val_share, static_cast<uint64_t>(args.seed));
+  dataset::refuse_violations(
+      dataset::check_hold_out(samples, dataset::completeness(args.incomplete)),
+      format("manifest '{}'", args.output));
   dataset::write_manifest(samples, args.output, overwrite);
   std::map<dataset::Role, int64_t> roles;
   for (const auto& sample : samples) ++roles[sample.role];

@@ -48,7 +48,7 @@ int run_eval(EvalArgs& args, Context& context) {
   namespace fs = std::filesystem;
   const auto overwrite = context.common.force ? Overwrite::kReplace : Overwrite::kRefuse;
   const fs::path folder = args.output;
-  const auto cases = read_eval_cases(args.data);
+  const auto cases = dataset::read_labelled_volumes(args.data);
   make_output_folder(folder);
   check_output(folder / "report.html", overwrite);
   check_output(folder / "metrics.json", overwrite);

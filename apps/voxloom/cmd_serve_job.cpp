@@ -1,8 +1,10 @@
 #include "voxloom/core/atomic_file.h"
 #include "voxloom/core/error.h"
 #include "voxloom/core/json_text.h"
+#include "voxloom/core/thread_priority.h"
 #include "voxloom/serve/tasks/batch_job.h"
 #include "voxloom/serve/tasks/scoring_job.h"
+#include "voxloom/serve/tasks/train_job.h"
 
 #include "commands.h"
 
@@ -29,7 +31,10 @@ int run_job(JobArgs& args, Context& context) {
     ++(line.contains("error") ? failed : done);
     *context.out << line.dump() << "\n" << std::flush;
   };
-  if (json.contains("scoring")) {
+  if (json.contains("train")) {
+    lower_thread_priority();  // hours of it, beside people who click
+    serve::run_train(serve::TrainRequest::from_json(json), context.stop, report);
+  } else if (json.contains("scoring")) {
     serve::run_scoring(json, context.stop, report);
   } else {
     serve::run_batch(serve::BatchRequest::from_json(json), context.stop, report);
@@ -45,10 +50,11 @@ Command serve_job_command() {
   return make_command<JobArgs>(
       {.name = "serve job",
        .summary = "Run one background job: the child process of an annotation server.",
-       .details = "The server starts this for batch inference and scoring, so that a crash or a "
-                  "kill can't touch "
-                  "annotation. It reads one request and prints one JSON line a case. To work "
-                  "through many images by hand, see 'voxloom queue'.",
+       .details =
+           "The server starts this for batch inference, scoring and training, so that a crash or a "
+           "kill can't touch "
+           "annotation. It reads one request and prints one JSON line a case. To work "
+           "through many images by hand, see 'voxloom queue'.",
        .examples = {{"voxloom serve job request.json", "what the server runs"}},
        .references = {}},
       run_job);

@@ -9,17 +9,12 @@
 #include "voxloom/weights/package.h"
 
 #include "commands.h"
+#include "training_command.h"
 
 namespace voxloom::app {
 namespace {
 
 using nlohmann::ordered_json;
-
-std::string command_line(const char* command, const Context& context) {
-  std::string text = command;
-  for (const auto& given : context.given) text += " " + given.name + " " + given.value;
-  return text;
-}
 
 struct TrainArgs {
   infer::WireTrainOptions options;
@@ -44,11 +39,7 @@ int run_train(TrainArgs& args, Context& context) {
                                               context.common.force,
                                               *context.progress,
                                               context.stop);
-  for (const auto& [name, value] : context.result["metrics"].items()) {
-    *context.out << format("{:<18} {:.4f}\n", name, value.get<double>());
-  }
-  *context.out << context.result["model"].get<std::string>() << "\n"
-               << context.result["report"].get<std::string>() << "\n";
+  print_training(context);
   return 0;
 }
 
@@ -73,6 +64,9 @@ int run_eval(EvalArgs& args, Context& context) {
                            values["mean"].get<double>(),
                            values["ci95"][0].get<double>(),
                            values["ci95"][1].get<double>());
+  }
+  for (const auto& note : context.result["notes"]) {
+    *context.out << "note: " << note.get<std::string>() << "\n";
   }
   *context.out << context.result["report"].get<std::string>() << "\n";
   return 0;
@@ -164,8 +158,11 @@ Command wire_eval_command() {
            "Dice, IoU, precision and recall; surface distances and tolerance F1; clDice with named "
            "skeletons; breaks and Betti errors; with 95 % intervals by bootstrap over sequences. "
            "report.html shows the worst cases; metrics.json has every number of every case.\n\n"
-           "Sealed sets (test data that training must never see) need --unseal, which is noted in "
-           "unsealed.jsonl beside the manifest.",
+           "Sealed sets (test data that training must never see) need --unseal. Each opening "
+           "appends "
+           "two lines to unsealed.jsonl beside the manifest, one before the first image is read "
+           "and "
+           "one with the scores: time, version, sums of weights and manifest.",
        .examples =
            {{"voxloom wire eval --data rossa.jsonl --model runs/rossa/model -o report",
              "the validation images of the manifest"},

@@ -8,6 +8,7 @@ const std::vector<Command>& commands() {
     demo_command(),
     segment_command(),
     segment_eval_command(),
+    segment_train_command(),
     model_list_command(),
     model_info_command(),
     model_convert_command(),
@@ -16,6 +17,7 @@ const std::vector<Command>& commands() {
     data_info_command(),
     data_convert_command(),
     data_split_command(),
+    data_check_command(),
 #if VOXLOOM_HAS_SERVER
     queue_add_command(),
     queue_work_command(),
@@ -28,8 +30,11 @@ const std::vector<Command>& commands() {
     wire_eval_command(),
     wire_predict_command(),
     wire_track_command(),
+    wire_cascade_command(),
     wire_filters_command(),
     wire_label_command(),
+    wire_biplane_command(),
+    launch_command(),
     bench_command(),
 #if VOXLOOM_HAS_SERVER
     serve_command(),

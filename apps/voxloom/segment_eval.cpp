@@ -7,7 +7,6 @@
 #include "voxloom/core/atomic_file.h"
 #include "voxloom/core/error.h"
 #include "voxloom/core/html.h"
-#include "voxloom/core/json_text.h"
 #include "voxloom/core/svg_plot.h"
 #include "voxloom/infer/click_simulator.h"
 #include "voxloom/infer/preview.h"
@@ -35,61 +34,6 @@ std::vector<uint8_t> slice_of(const std::vector<uint8_t>& mask,
                               int64_t z) {
   const auto pixels = static_cast<std::ptrdiff_t>(g.size[0] * g.size[1]);
   return {mask.begin() + z * pixels, mask.begin() + (z + 1) * pixels};
-}
-
-std::vector<EvalCase> cases_of_folder(const fs::path& data) {
-  const fs::path images = data / "image", labels = data / "label";
-  for (const auto& folder : {images, labels}) {
-    VOXLOOM_CHECK(fs::is_directory(folder),
-                  ErrorCode::kNotFound,
-                  "data '{}': must hold the folders image/ and label/, got no '{}'",
-                  data.string(),
-                  folder.filename().string());
-  }
-  std::set<std::string> names, label_names;
-  for (const auto& entry : fs::directory_iterator(images)) {
-    names.insert(entry.path().filename().string());
-  }
-  for (const auto& entry : fs::directory_iterator(labels)) {
-    label_names.insert(entry.path().filename().string());
-  }
-  std::string lonely;
-  for (const auto& name : names) {
-    if (!label_names.contains(name)) lonely += " image/" + name;
-  }
-  for (const auto& name : label_names) {
-    if (!names.contains(name)) lonely += " label/" + name;
-  }
-  VOXLOOM_CHECK(lonely.empty(),
-                ErrorCode::kDataCorrupt,
-                "data '{}': every image needs a label of the same name; without partner:{}",
-                data.string(),
-                lonely);
-  std::vector<EvalCase> cases;
-  for (const auto& name : names) {
-    cases.push_back({name.substr(0, name.find('.')), images / name, labels / name});
-  }
-  return cases;
-}
-
-std::vector<EvalCase> cases_of_manifest(const fs::path& data) {
-  std::vector<EvalCase> cases;
-  try {
-    const auto manifest = parse_json(read_text_file(data), format("manifest '{}'", data.string()));
-    const fs::path base = data.has_parent_path() ? data.parent_path() : fs::path(".");
-    for (const auto& item : manifest.at("cases")) {
-      cases.push_back({item.at("id").get<std::string>(),
-                       base / item.at("image").get<std::string>(),
-                       base / item.at("label").get<std::string>()});
-    }
-  } catch (const nlohmann::json::exception& e) {
-    throw Error(
-        ErrorCode::kDataCorrupt,
-        format("manifest '{}': must be {{\"cases\": [{{\"id\", \"image\", \"label\"}}]}}: {}",
-               data.string(),
-               e.what()));
-  }
-  return cases;
 }
 
 class Evaluator {
@@ -224,25 +168,7 @@ int64_t most_clicks(const EvalSettings& settings) {
 
 }  // namespace
 
-std::vector<EvalCase> read_eval_cases(const fs::path& data) {
-  VOXLOOM_CHECK(fs::exists(data), ErrorCode::kNotFound, "data '{}' does not exist", data.string());
-  auto cases = fs::is_directory(data) ? cases_of_folder(data) : cases_of_manifest(data);
-  VOXLOOM_CHECK(!cases.empty(), ErrorCode::kNotFound, "data '{}': holds no case", data.string());
-  std::string absent;
-  for (const auto& item : cases) {
-    for (const auto& path : {item.image, item.label}) {
-      if (!fs::exists(path)) absent += " '" + path.string() + "'";
-    }
-  }
-  VOXLOOM_CHECK(absent.empty(),
-                ErrorCode::kNotFound,
-                "data '{}': these files do not exist:{}",
-                data.string(),
-                absent);
-  return cases;
-}
-
-std::vector<EvalObject> evaluate_case(const EvalCase& item,
+std::vector<EvalObject> evaluate_case(const dataset::LabelledVolume& item,
                                       infer::Segmenter& segmenter,
                                       const EvalSettings& settings,
                                       const CancelToken& stop) {

@@ -5,17 +5,12 @@
 #include <string>
 #include <vector>
 
+#include "voxloom/dataset/labelled_volumes.h"
 #include "voxloom/infer/segmenter.h"
 
 #include "command.h"
 
 namespace voxloom::app {
-
-/// One image with its reference label map.
-struct EvalCase {
-  std::string id;
-  std::filesystem::path image, label;
-};
 
 /// What is measured.
 struct EvalSettings {
@@ -45,15 +40,10 @@ struct EvalObject {
   std::vector<std::byte> picture;           ///< PNG: truth and box result on the key slice.
 };
 
-/// A folder with image/ and label/ of equal file names, or a JSON manifest
-/// {"cases": [{"id": ..., "image": ..., "label": ...}]} with paths relative to it.
-/// Throws kNotFound or kDataCorrupt naming every file without a partner.
-std::vector<EvalCase> read_eval_cases(const std::filesystem::path& data);
-
 /// Runs box and clicks on one case; every label value is an object of its own. Clicks lie on the
 /// object's largest slice, each in the middle of the worst error of that slice's mask; after each
 /// the object is followed through the volume.
-std::vector<EvalObject> evaluate_case(const EvalCase& item,
+std::vector<EvalObject> evaluate_case(const dataset::LabelledVolume& item,
                                       infer::Segmenter& segmenter,
                                       const EvalSettings& settings,
                                       const CancelToken& stop);

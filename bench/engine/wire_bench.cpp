@@ -14,6 +14,10 @@
 #include "voxloom/core/parallel.h"
 #include "voxloom/engine/openvino_network.h"
 #include "voxloom/engine/wire_onnx.h"
+#include "voxloom/infer/wire_box_tracker.h"
+#include "voxloom/infer_ml/cascade.h"
+#include "voxloom/infer_ml/detection.h"
+#include "voxloom/models/wire/detector.h"
 #include "voxloom/models/wire/wire_network.h"
 #include "voxloom/tensor/load.h"
 
@@ -89,7 +93,81 @@ void run_step(benchmark::State& state, const std::string& architecture) {
   }
 }
 
+// A frame of the cascade: detector (frames resized to a larger side of `detector`), boxes, and one
+// crop of 224 px (or four, as for a wire over the whole frame) through HessianNet and back. The
+// boxes are given: start values find none.
+void run_cascade(benchmark::State& state, EngineKind engine, Precision precision) {
+  const torch::InferenceMode guard;
+  const int64_t side = 512, seen = state.range(0);
+  const infer::CropRule crops;
+  const auto network = wire::make_detector({}, 1);
+  network->eval();
+  const auto options = resolve({.engine = engine, .precision = precision}, false);
+  at::set_num_threads(thread_budget());
+  infer_ml::StreamDetector detector(
+      network,
+      {},
+      std::make_shared<weights::StateDict>(tensor::state_dict(*network)),
+      "bench-detector",
+      options);
+  const std::shared_ptr<wire::WireNetwork> hessian = wire::make_wire_network("hessian-net", {}, 1);
+  hessian->eval();
+  auto exact = options;
+  exact.precision = Precision::kF32;
+  infer_ml::SizedNetwork segmenter(
+      infer_ml::wire_network_source(
+          hessian,
+          "hessian-net",
+          {},
+          std::make_shared<weights::StateDict>(tensor::state_dict(*hessian)),
+          "bench-segmenter"),
+      exact);
+  const at::Tensor frame = torch::rand({side, side});
+  const std::span<const float> pixels(frame.const_data_ptr<float>(),
+                                      static_cast<size_t>(frame.numel()));
+  const double extent = state.range(1) == 1 ? 180.0 : 500.0;
+  infer::WireBoxTracker tracker({});
+  std::vector<float> resized, probability;
+  for (auto _ : state) {
+    infer::resample(pixels, side, side, {0, 0, side, side}, seen, seen, resized);
+    auto boxes = detector.detect(at::from_blob(resized.data(), {1, 1, seen, seen}, at::kFloat), {});
+    boxes.push_back({6.0, 6.0, 6.0 + extent, 6.0 + extent, 0.9, 0});
+    tracker.step(std::move(boxes), side, side);
+    infer_ml::crop_probability([&](const at::Tensor& x) { return segmenter.run({x}).front(); },
+                               hessian->size_multiple(),
+                               pixels,
+                               side,
+                               side,
+                               tracker.active(),
+                               crops,
+                               infer::TestAugmentation::kNone,
+                               probability);
+    benchmark::DoNotOptimize(probability.data());
+  }
+  state.counters["frames_per_s"] =
+      benchmark::Counter(static_cast<double>(state.iterations()), benchmark::Counter::kIsRate);
+}
+
+void register_cascade() {
+  for (const EngineKind engine : {EngineKind::kTorch, EngineKind::kOpenvino}) {
+    if (engine == EngineKind::kOpenvino && !has_openvino()) continue;
+    for (const Precision precision : {Precision::kF32, Precision::kBf16}) {
+      const std::string name = "BM_WireCascade/" + std::string(engine_name(engine)) + "/" +
+                               std::string(precision_name(precision));
+      benchmark::RegisterBenchmark(
+          name.c_str(), [=](benchmark::State& state) { run_cascade(state, engine, precision); })
+          ->ArgNames({"detector", "crops"})
+          ->Args({512, 1})
+          ->Args({320, 1})
+          ->Args({320, 4})
+          ->Unit(benchmark::kMillisecond)
+          ->UseRealTime();
+    }
+  }
+}
+
 void register_all() {
+  register_cascade();
   for (const wire::WireArchitecture& known : wire::wire_architectures()) {
     for (const EngineKind engine : {EngineKind::kTorch, EngineKind::kOpenvino}) {
       if (engine == EngineKind::kOpenvino && !has_openvino()) continue;

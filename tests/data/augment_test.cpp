@@ -116,6 +116,45 @@ TEST(AugmentTest, LabelsFollowTheImageInBothSets) {
   }
 }
 
+/// A clip of one picture: its frames stay alike but for their noise and what disturbs time.
+TEST(AugmentTest, FramesOfAClipShareEverythingButNoise) {
+  const Picture p = line_picture(160, 160, 4, 2.0);
+  const std::vector<SourceView> clip(3, p.view());
+  const Window window{16, 16, 128, 128, true};
+  int equal = 0, grainy = 0, unlike = 0;
+  for (uint64_t seed = 0; seed < 120; ++seed) {
+    Rng rng(seed), alone_rng(seed);
+    const auto frames = augment_clip(clip, window, {.set = "nnunet"}, rng);
+    ASSERT_EQ(frames.size(), 3U);
+    // The first frame is what it would be without the others.
+    EXPECT_EQ(frames[0].image.pixels,
+              augment(p.view(), window, {.set = "nnunet"}, alone_rng).image.pixels);
+    EXPECT_EQ(frames[1].mask, frames[0].mask);
+    double difference = 0.0;
+    for (size_t i = 0; i < frames[0].image.pixels.size(); ++i) {
+      difference += std::abs(frames[0].image.pixels[i] - frames[1].image.pixels[i]);
+    }
+    difference /= static_cast<double>(frames[0].image.pixels.size());
+    (difference == 0.0 ? equal : difference < 0.05 ? grainy : unlike) += 1;
+  }
+  EXPECT_GT(equal, 90);
+  EXPECT_GT(grainy, 2);  // nnU-Net's noise comes once in ten.
+  EXPECT_EQ(unlike, 0);
+}
+
+TEST(AugmentTest, FluoroscopyDisturbsTheTimeOfSomeClips) {
+  const Picture p = line_picture(160, 160, 4, 2.0);
+  const std::vector<SourceView> clip(3, p.view());
+  int moved = 0;
+  for (uint64_t seed = 0; seed < 200; ++seed) {
+    Rng rng(seed);
+    const auto frames = augment_clip(clip, {16, 16, 128, 128, true}, {.set = "fluoroscopy"}, rng);
+    moved += frames[1].mask != frames[0].mask ? 1 : 0;
+  }
+  EXPECT_GT(moved, 3);  // A third of one in five are shifted; a collimator hides some.
+  EXPECT_LT(moved, 40);
+}
+
 TEST(AugmentTest, StrengthZeroAndNoneChangeNothing) {
   const Picture p = line_picture(64, 64, 3);
   Rng plain_rng(1);
@@ -144,7 +183,7 @@ TEST(AugmentTest, ProbabilitiesAreThoseOfTheSet) {
     still += how.matrix == Matrix3{1, 0, 0, 0, 1, 0, 0, 0, 1} ? 1 : 0;
     Example e = example(16);
     const auto before = e.image.pixels;
-    nnunet_intensity(e, 1.0, rng);
+    nnunet_intensity({&e, 1}, 1.0, rng);
     quiet += e.image.pixels == before ? 1 : 0;
   }
   const double expect_still = 0.8 * 0.8 * 0.5 * 0.5;

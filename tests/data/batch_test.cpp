@@ -91,6 +91,37 @@ TEST(BatchTest, AnEpochHoldsEverySampleOnce) {
   EXPECT_EQ(BatchMaker(samples, options).batches_per_epoch(), 2);
 }
 
+TEST(BatchTest, ClipsHoldTheFramesBefore) {
+  const TempFolder folder;
+  auto samples = line_samples(folder, 5, 24, 16);
+  for (size_t i = 0; i < samples.size(); ++i) {
+    samples[i].sequence = i < 3 ? "a" : "b";
+    samples[i].frame = static_cast<int64_t>(i < 3 ? i : i - 3);
+  }
+  EXPECT_THAT(earlier_frames(samples, 2),
+              ElementsAre(ElementsAre(0, 0),
+                          ElementsAre(0, 0),
+                          ElementsAre(1, 0),
+                          ElementsAre(3, 3),
+                          ElementsAre(3, 3)));
+  LoaderOptions options;
+  options.shuffle = false;
+  options.batch_size = 5;
+  options.frames = 3;
+  BatchMaker maker(samples, options);
+  const RawBatch batch = maker.make(0, 0);
+  ASSERT_EQ(batch.channels, 3);
+  ASSERT_EQ(batch.image.size(), 5U * 3U * 24U * 16U);
+  const auto pixel = [&](size_t item, size_t channel) {
+    return batch.image[(item * 3 + channel) * 24 * 16 + 40];
+  };
+  for (size_t channel = 0; channel < 3; ++channel) {
+    const auto picture = testing::line_picture(24, 16, 2 - channel);
+    EXPECT_FLOAT_EQ(pixel(2, channel), static_cast<float>(picture.image[40]) / 255.0F);
+  }
+  EXPECT_EQ(pixel(3, 0), pixel(3, 1));
+}
+
 TEST(BatchTest, WithoutShufflingItemsComeWholeAndUnchanged) {
   const TempFolder folder;
   auto samples = line_samples(folder, 3, 40, 30);

@@ -65,5 +65,66 @@ TEST(LoaderTest, ResumesInTheMiddleOfAnEpoch) {
               HasSubstr("within its 3 batches, got batch 4 of epoch 0"));
 }
 
+/// What all ranks make together, against what one makes alone.
+void expect_same_batches(const std::vector<dataset::Sample>& samples, LoaderOptions options) {
+  options.workers = 2;
+  Loader whole(samples, options);
+  options.ranks = 2;
+  Loader first(samples, options);
+  options.rank = 1;
+  Loader second(samples, options);
+  EXPECT_EQ(first.batches_per_epoch(), whole.batches_per_epoch());
+  for (Loader* loader : {&whole, &first, &second}) loader->begin_epoch(3, 1);
+  int batches = 0;
+  while (const auto want = whole.next()) {
+    const auto a = first.next(), b = second.next();
+    ASSERT_TRUE(a && b);
+    EXPECT_TRUE(at::cat({a->image, b->image}).equal(want->image));
+    EXPECT_TRUE(at::cat({a->target, b->target}).equal(want->target));
+    auto items = a->items;
+    items.insert(items.end(), b->items.begin(), b->items.end());
+    EXPECT_EQ(items, want->items);
+    ++batches;
+  }
+  EXPECT_EQ(batches, 2);
+  EXPECT_FALSE(first.next());
+  EXPECT_FALSE(second.next());
+}
+
+TEST(LoaderTest, TwoRanksShareTheBatchesOfOne) {
+  const TempFolder folder;
+  LoaderOptions options;
+  options.batch_size = 4;
+  options.seed = 9;
+  options.crop = 24;
+  options.foreground_share = 0.5;
+  options.augment.set = "nnunet";
+  expect_same_batches(line_samples(folder, 13, 40, 50), options);
+}
+
+TEST(LoaderTest, WholeImagesArePaddedToTheLargestOfAllRanks) {
+  const TempFolder small, large;
+  auto samples = line_samples(small, 6, 40, 30);
+  for (const auto& sample : line_samples(large, 6, 30, 50)) samples.push_back(sample);
+  LoaderOptions options;
+  options.batch_size = 4;
+  options.pad_multiple = 16;
+  expect_same_batches(samples, options);
+}
+
+TEST(LoaderTest, RefusesBatchesThatRanksCannotShare) {
+  const TempFolder folder;
+  const auto samples = line_samples(folder, 8, 20, 20);
+  LoaderOptions options;
+  options.batch_size = 4;
+  options.ranks = 3;
+  EXPECT_THAT(error_of([&] { const Loader loader(samples, options); }),
+              HasSubstr("batch size: must be a multiple of the number of ranks, 3, got 4"));
+  options.ranks = 2;
+  options.drop_last = false;
+  EXPECT_THAT(error_of([&] { const Loader loader(samples, options); }),
+              HasSubstr("batches of full size only"));
+}
+
 }  // namespace
 }  // namespace voxloom::data

@@ -13,6 +13,7 @@
 #include "voxloom/core/sha256.h"
 #include "voxloom/dataset/curve_truth.h"
 #include "voxloom/dataset/dose_class.h"
+#include "voxloom/image/rle.h"
 #include "voxloom/io/raster.h"
 
 namespace voxloom::dataset {
@@ -90,6 +91,13 @@ TEST_F(FluoroExportTest, ManifestAndTruthCanBeReadBack) {
   FluoroSequence sequence(job_.options, fluoro_sequence_seed(8, "val", 0), 0);
   EXPECT_EQ(json.at("parameters").at("wire_mm"), sequence.parameters().wire_mm);
   const FluoroFrame f = sequence.frame(0);
+  const auto& rle = json.at("frames").at(0).at("rle");
+  EXPECT_EQ(rle.at("size").dump(), "[96,96]");
+  const auto mask =
+      image::decode_rle(image::rle_from_string(rle.at("counts").get<std::string>(), 96, 96));
+  for (size_t k = 0; k < mask.size(); ++k) {
+    ASSERT_EQ(mask[k] != 0, f.mask[k] == static_cast<uint8_t>(WireClass::kGuidewire));
+  }
   const auto& wires = json.at("frames").at(0).at("wires");
   ASSERT_EQ(wires.size(), f.wires.size());
   for (size_t w = 0; w < wires.size(); ++w) {

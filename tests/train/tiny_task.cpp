@@ -4,6 +4,7 @@
 
 #include "voxloom/core/format.h"
 #include "voxloom/core/random.h"
+#include "voxloom/nn/batch_norm.h"
 #include "voxloom/tensor/load.h"
 #include "voxloom/weights/package.h"
 
@@ -18,7 +19,7 @@ TinyTask::TinyTask(TinyTaskOptions options) : options_(std::move(options)) {
   torch::manual_seed(options_.seed);
   const int64_t c = options_.channels;
   network_->push_back("conv1", torch::nn::Conv2d(torch::nn::Conv2dOptions(1, c, 3).padding(1)));
-  if (options_.norm) network_->push_back("norm1", torch::nn::BatchNorm2d(c));
+  if (options_.norm) network_->push_back("norm1", nn::BatchNorm2d(c));
   network_->push_back("act1", torch::nn::ReLU());
   if (options_.dropout > 0) network_->push_back("drop1", torch::nn::Dropout(options_.dropout));
   network_->push_back("conv2", torch::nn::Conv2d(torch::nn::Conv2dOptions(c, 1, 3).padding(1)));
@@ -54,7 +55,8 @@ void TinyTask::begin_epoch(int64_t epoch, int64_t /*epochs*/, int64_t first_step
 Step TinyTask::step() {
   ++steps_taken;
   const int64_t n = options_.batch_size;
-  const Batch batch = make_batch(static_cast<uint64_t>(epoch_), batch_ * n, n);
+  const Batch batch =
+      make_batch(static_cast<uint64_t>(epoch_), (batch_ * options_.ranks + options_.rank) * n, n);
   const at::Tensor logits = network_->forward(batch.image).to(at::kFloat);
   Step step;
   step.loss = torch::binary_cross_entropy_with_logits(logits, batch.target);

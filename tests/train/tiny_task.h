@@ -12,8 +12,9 @@
 namespace voxloom::train {
 
 struct TinyTaskOptions {
-  int64_t batches = 6;  ///< An epoch.
-  int64_t batch_size = 4;
+  int64_t batches = 6;     ///< An epoch.
+  int64_t batch_size = 4;  ///< On each rank.
+  int64_t rank = 0, ranks = 1;
   int64_t side = 12;  ///< Of the images, pixels.
   int64_t channels = 8;
   bool norm = true;
@@ -27,7 +28,7 @@ struct TinyTaskOptions {
 
 /// Finds bright discs in noise with two convolutions: small enough for hundreds of steps a second.
 /// Sample i of epoch e depends on the seed, e and i alone, so k batches of n hold what one of k n
-/// holds.
+/// holds, and so do the batches of k ranks together.
 class TinyTask final : public Task {
  public:
   explicit TinyTask(TinyTaskOptions options);

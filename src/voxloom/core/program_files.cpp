@@ -1,5 +1,6 @@
 #include "voxloom/core/program_files.h"
 
+#include <cstdlib>
 #include <string>
 
 #include <dlfcn.h>
@@ -27,6 +28,14 @@ fs::path bundled_path(std::string_view name) {
   }
   throw Error(ErrorCode::kNotFound,
               format("'{}' is not beside the program (looked from '{}')", name, folder.string()));
+}
+
+fs::path user_data_folder() {
+  const char* data = std::getenv("XDG_DATA_HOME");
+  if (data != nullptr && *data != '\0') return fs::path(data) / "voxloom";
+  const char* home = std::getenv("HOME");
+  if (home != nullptr && *home != '\0') return fs::path(home) / ".local" / "share" / "voxloom";
+  return {};
 }
 
 }  // namespace voxloom

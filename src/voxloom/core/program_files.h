@@ -13,4 +13,8 @@ namespace voxloom {
 /// Throws kNotFound naming what was looked for.
 [[nodiscard]] std::filesystem::path bundled_path(std::string_view name);
 
+/// What belongs to the user: $XDG_DATA_HOME/voxloom, or ~/.local/share/voxloom. Empty where neither
+/// variable is set; the folder may not exist yet.
+[[nodiscard]] std::filesystem::path user_data_folder();
+
 }  // namespace voxloom

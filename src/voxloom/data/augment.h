@@ -1,5 +1,8 @@
 #pragma once
 
+#include <span>
+#include <vector>
+
 #include "voxloom/core/random.h"
 #include "voxloom/data/augment_options.h"
 #include "voxloom/data/warp.h"
@@ -22,16 +25,25 @@ struct Window {
 /// 0.15, low resolution 0.25 x 0.5, gamma on the negative 0.1, gamma 0.3, mirror 0.5 an axis. Noise
 /// is in units of the image's standard deviation, which is 1 where nnU-Net runs; what nnU-Net calls
 /// its variance, 0 to 0.1, it uses as a standard deviation (batchgeneratorsv2 0.3.6), and so do we.
-/// "fluoroscopy" is the list of 5.2 without its time group, which is about clips.
+/// "fluoroscopy" is the list of 5.2.
 [[nodiscard]] Example augment(const SourceView& source,
                               const Window& window,
                               const AugmentOptions& options,
                               Rng& rng);
 
+/// The same for a clip: the frame with the mask first, then those before it, all of one size. What
+/// happens is drawn once for all frames, so that geometry, blur and display are one for a clip;
+/// noise is drawn for each. "fluoroscopy" also disturbs time (0.2): an earlier frame is lost, two
+/// change places, or they lie up to 2 px beside.
+[[nodiscard]] std::vector<Example> augment_clip(std::span<const SourceView> frames,
+                                                const Window& window,
+                                                const AugmentOptions& options,
+                                                Rng& rng);
+
 /// The parts of augment(), for each set: geometry as a map, then what changes the image.
 [[nodiscard]] Warp nnunet_geometry(const Window& window, double strength, Rng& rng);
-void nnunet_intensity(Example& example, double strength, Rng& rng);
+void nnunet_intensity(std::span<Example> clip, double strength, Rng& rng);
 [[nodiscard]] Warp fluoroscopy_geometry(const Window& window, double strength, Rng& rng);
-void fluoroscopy_intensity(Example& example, double strength, Rng& rng);
+void fluoroscopy_intensity(std::span<Example> clip, double strength, Rng& rng);
 
 }  // namespace voxloom::data

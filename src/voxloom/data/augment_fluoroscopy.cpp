@@ -34,7 +34,7 @@ double noise_level(const Plane& p) {
 
 /// A lower dose: a share of the noise that is there goes, then quanta are counted anew. How many
 /// quanta white is worth comes from the image's own noise, within what fluoroscopy has.
-void dose(Plane& plane, Rng& rng) {
+void dose(Plane& plane, Rng& rng, Rng& grain) {
   const double level = noise_level(plane);
   const double mean = statistics(plane).mean;
   const double quanta = std::clamp(mean / std::max(level * level, 1e-9), 200.0, 20000.0);
@@ -45,19 +45,27 @@ void dose(Plane& plane, Rng& rng) {
   gaussian_blur(smooth, 1.0);
   for (size_t i = 0; i < plane.pixels.size(); ++i) {
     const float v = smooth.pixels[i] + kept * (plane.pixels[i] - smooth.pixels[i]);
-    const float counted = dataset::sample_poisson(std::max(0.0F, v) * white, rng);
-    plane.pixels[i] = counted / white + read_noise * static_cast<float>(rng.normal());
+    const float counted = dataset::sample_poisson(std::max(0.0F, v) * white, grain);
+    plane.pixels[i] = counted / white + read_noise * static_cast<float>(grain.normal());
   }
 }
 
 /// Noise of the size of a few grey values whose neighbours hang together.
-void correlated_noise(Plane& plane, Rng& rng) {
+void correlated_noise(Plane& plane, Rng& rng, Rng& grain) {
   Plane noise{plane.width, plane.height, std::vector<float>(plane.pixels.size())};
-  add_noise(noise, 1.0, rng);
+  add_noise(noise, 1.0, grain);
   gaussian_blur(noise, rng.uniform(0.5, 1.0));
   const auto scale =
       static_cast<float>(rng.uniform(1.0, 5.0) / 255.0) / std::max(1e-6F, statistics(noise).std);
   for (size_t i = 0; i < noise.pixels.size(); ++i) plane.pixels[i] += scale * noise.pixels[i];
+}
+
+void blur(Plane& plane, Rng& rng) {
+  if (rng.uniform() < 0.5) {
+    gaussian_blur(plane, rng.uniform(0.3, 1.2));
+  } else {
+    motion_blur(plane, rng.uniform(1.0, 6.0), rng.uniform(0.0, std::numbers::pi));
+  }
 }
 
 void scatter(Plane& plane, Rng& rng) {
@@ -104,33 +112,35 @@ void display(Plane& plane, Rng& rng) {
 
 }  // namespace
 
-void fluoroscopy_intensity(Example& example, double strength, Rng& rng) {
+void fluoroscopy_intensity(std::span<Example> clip, double strength, Rng& rng) {
   const Chance chance{rng, strength};
-  Plane& plane = example.image;
+  // f(plane, own, grain)
+  const auto each = [&](const auto& f) {
+    for_each_frame(clip, rng, [&](Example& e, Rng& own, Rng& grain) { f(e.image, own, grain); });
+  };
   // The scene.
-  if (chance(0.2)) add_distractor_curves(plane, rng);
-  if (chance(0.2)) erase_gaps(example, rng);
+  if (chance(0.2)) each([](Plane& p, Rng& own, Rng&) { add_distractor_curves(p, own); });
+  // In the frame that is labelled alone: the others may show what is behind a gap.
+  if (chance(0.2)) erase_gaps(clip.front(), rng);
   const bool overlays = chance(0.15);
   const bool text = overlays && rng.uniform() < 0.5;
-  if (overlays && !text) add_leads_or_screws(plane, rng);
+  if (overlays && !text) each([](Plane& p, Rng& own, Rng&) { add_leads_or_screws(p, own); });
   // The way to and through the detector.
-  if (chance(0.2)) {
-    if (rng.uniform() < 0.5) {
-      gaussian_blur(plane, rng.uniform(0.3, 1.2));
-    } else {
-      motion_blur(plane, rng.uniform(1.0, 6.0), rng.uniform(0.0, std::numbers::pi));
-    }
-  }
-  if (chance(0.2)) scatter(plane, rng);
-  if (chance(0.4)) dose(plane, rng);
-  if (chance(0.2)) correlated_noise(plane, rng);
+  if (chance(0.2)) each([](Plane& p, Rng& own, Rng&) { blur(p, own); });
+  if (chance(0.2)) each([](Plane& p, Rng& own, Rng&) { scatter(p, own); });
+  if (chance(0.4)) each(dose);
+  if (chance(0.2)) each(correlated_noise);
   // The display.
-  if (chance(0.4)) tone(plane, rng);
-  if (chance(0.2)) display(plane, rng);
-  if (chance(0.15)) add_collimator(example, rng);
-  if (text) add_text(plane, rng);
+  if (chance(0.4)) each([](Plane& p, Rng& own, Rng&) { tone(p, own); });
+  if (chance(0.2)) each([](Plane& p, Rng& own, Rng&) { display(p, own); });
+  if (chance(0.15)) {
+    for_each_frame(clip, rng, [](Example& e, Rng& own, Rng&) { add_collimator(e, own); });
+  }
+  if (text) each([](Plane& p, Rng& own, Rng&) { add_text(p, own); });
   if (chance(0.05)) {
-    for (float& v : plane.pixels) v = 1.0F - v;
+    for (auto& frame : clip) {
+      for (float& v : frame.image.pixels) v = 1.0F - v;
+    }
   }
 }
 

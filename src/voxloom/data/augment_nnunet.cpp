@@ -55,16 +55,33 @@ void gamma(Plane& plane, double exponent, bool negative) {
 
 }  // namespace
 
-void nnunet_intensity(Example& example, double strength, Rng& rng) {
+void nnunet_intensity(std::span<Example> clip, double strength, Rng& rng) {
   const Chance chance{rng, strength};
-  Plane& plane = example.image;
-  if (chance(0.1)) add_noise(plane, rng.uniform(0.0, 0.1) * statistics(plane).std, rng);
-  if (chance(0.2 * 0.5)) gaussian_blur(plane, rng.uniform(0.5, 1.0));
-  if (chance(0.15)) brightness(plane, rng.uniform(0.75, 1.25));
-  if (chance(0.15)) contrast(plane, around_one(rng, 0.75, 1.25));
-  if (chance(0.25 * 0.5)) low_resolution(plane, rng.uniform(0.5, 1.0));
-  if (chance(0.1)) gamma(plane, around_one(rng, 0.7, 1.5), true);
-  if (chance(0.3)) gamma(plane, around_one(rng, 0.7, 1.5), false);
+  // f(plane, own, grain)
+  const auto each = [&](const auto& f) {
+    for_each_frame(clip, rng, [&](Example& e, Rng& own, Rng& grain) { f(e.image, own, grain); });
+  };
+  if (chance(0.1)) {
+    each([](Plane& p, Rng& own, Rng& grain) {
+      add_noise(p, own.uniform(0.0, 0.1) * statistics(p).std, grain);
+    });
+  }
+  if (chance(0.2 * 0.5)) {
+    each([](Plane& p, Rng& own, Rng&) { gaussian_blur(p, own.uniform(0.5, 1.0)); });
+  }
+  if (chance(0.15)) {
+    each([](Plane& p, Rng& own, Rng&) { brightness(p, own.uniform(0.75, 1.25)); });
+  }
+  if (chance(0.15)) {
+    each([](Plane& p, Rng& own, Rng&) { contrast(p, around_one(own, 0.75, 1.25)); });
+  }
+  if (chance(0.25 * 0.5)) {
+    each([](Plane& p, Rng& own, Rng&) { low_resolution(p, own.uniform(0.5, 1.0)); });
+  }
+  for (const bool negative : {true, false}) {
+    if (!chance(negative ? 0.1 : 0.3)) continue;
+    each([&](Plane& p, Rng& own, Rng&) { gamma(p, around_one(own, 0.7, 1.5), negative); });
+  }
 }
 
 }  // namespace voxloom::data

@@ -14,8 +14,8 @@ namespace voxloom::data {
 
 /// A batch as plain memory.
 struct RawBatch {
-  int64_t count = 0, height = 0, width = 0;
-  std::vector<float> image;     ///< [B, H, W]
+  int64_t count = 0, channels = 1, height = 0, width = 0;
+  std::vector<float> image;     ///< [B, C, H, W]
   std::vector<uint8_t> target;  ///< [B, H, W]
   std::vector<int64_t> items;   ///< [B]
 };

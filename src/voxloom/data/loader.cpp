@@ -50,8 +50,8 @@ std::optional<Batch> Loader::next() {
   out.wait_s = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   // The tensors share the batch's memory and keep it alive.
   const auto keep = [raw](void*) {};
-  out.image =
-      at::from_blob(raw->image.data(), {raw->count, 1, raw->height, raw->width}, keep, at::kFloat);
+  out.image = at::from_blob(
+      raw->image.data(), {raw->count, raw->channels, raw->height, raw->width}, keep, at::kFloat);
   out.target =
       at::from_blob(raw->target.data(), {raw->count, raw->height, raw->width}, keep, at::kByte);
   out.items = std::move(raw->items);

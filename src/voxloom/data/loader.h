@@ -12,16 +12,17 @@
 
 namespace voxloom::data {
 
-/// One step's worth of samples.
+/// One step's worth of samples (of this rank).
 struct Batch {
-  at::Tensor image;            ///< [B, 1, H, W] float32 in [0, 1], objects dark.
+  at::Tensor image;            ///< [B, frames, H, W] float32 in [0, 1], objects dark.
   at::Tensor target;           ///< [B, H, W] uint8, WireClass values; 255 where padded or ignored.
   std::vector<int64_t> items;  ///< Indices into the sample list.
   double wait_s = 0.0;         ///< How long next() had to wait.
 };
 
 /// Turns samples into batches on worker threads. Deterministic: what batch b of epoch e holds
-/// depends on seed, e and b alone, never on the number of workers or on timing.
+/// depends on seed, e and b alone, never on the number of workers or on timing. Of R ranks each
+/// makes its R-th part of batch b, in order: together they make what one rank alone would.
 class Loader {
  public:
   Loader(std::vector<dataset::Sample> samples, const LoaderOptions& options);

@@ -13,6 +13,7 @@
 #include "voxloom/core/parallel.h"
 #include "voxloom/core/sha256.h"
 #include "voxloom/dataset/manifest.h"
+#include "voxloom/image/rle.h"
 #include "voxloom/io/raster.h"
 
 namespace voxloom::dataset {
@@ -83,12 +84,23 @@ ordered_json wire_json(const FluoroWireTruth& wire) {
   return json;
 }
 
+/// The guidewire's mask as `wire track` writes masks.
+ordered_json wire_rle(const FluoroFrame& f) {
+  std::vector<uint8_t> wire(f.mask.size());
+  std::transform(f.mask.begin(), f.mask.end(), wire.begin(), [](uint8_t value) {
+    return static_cast<uint8_t>(value == static_cast<uint8_t>(WireClass::kGuidewire));
+  });
+  const auto rle = image::encode_rle(wire, f.frame.width, f.frame.height);
+  return {{"size", {f.frame.height, f.frame.width}}, {"counts", image::rle_to_string(rle)}};
+}
+
 ordered_json frame_json(const FluoroFrame& f) {
   ordered_json wires = ordered_json::array();
   for (const auto& wire : f.wires) wires.push_back(wire_json(wire));
   return {{"frame", f.frame.number},
           {"time_s", f.frame.time_s},
           {"wire_visible", f.wire_visible},
+          {"rle", wire_rle(f)},
           {"wires", std::move(wires)}};
 }
 

@@ -144,6 +144,8 @@ Sample parse_sample(std::string_view line, const fs::path& folder) {
   if (!mask.empty()) out.mask = resolved(mask, folder, "mask");
   out.sha256_image = checked_digest(fields.text("sha256_image", true), "sha256_image");
   out.sha256_mask = checked_digest(fields.text("sha256_mask", false), "sha256_mask");
+  out.sha256_background =
+      checked_digest(fields.text("sha256_background", false), "sha256_background");
   out.role = role_from_name(fields.text("role", true));
   out.pixel_mm = fields.number("pixel_mm", 0.0);
   VOXLOOM_CHECK(std::isfinite(out.pixel_mm) && out.pixel_mm >= 0.0,
@@ -197,6 +199,7 @@ std::string format_sample(const Sample& sample, const fs::path& base) {
   if (!sample.mask.empty()) json["mask"] = relative_to(sample.mask, base);
   json["sha256_image"] = sample.sha256_image;
   if (!sample.mask.empty()) json["sha256_mask"] = sample.sha256_mask;
+  if (!sample.sha256_background.empty()) json["sha256_background"] = sample.sha256_background;
   json["role"] = role_name(sample.role);
   json["pixel_mm"] = sample.pixel_mm;
   json["bright_object"] = sample.bright_object;

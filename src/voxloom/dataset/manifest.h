@@ -17,7 +17,8 @@ namespace voxloom::dataset {
 /// sample: id, dataset, subset, sequence, frame, image, mask, sha256_image, sha256_mask, role,
 /// pixel_mm, bright_object, classes. Paths are relative to the manifest's folder, so that both can
 /// move together; `mask` is absent where there is none. `classes` maps the data set's ids, or
-/// ranges of them ("128-255"), to class names; ids that it leaves out are unknown. The fingerprint
+/// ranges of them ("128-255"), to class names; ids that it leaves out are unknown. A synthetic
+/// image painted on a picture names it in `sha256_background` (absent otherwise). The fingerprint
 /// is the SHA-256 of all lines after the first: a manifest that was edited by hand is refused.
 struct Manifest {
   std::vector<Sample> samples;  ///< Paths are absolute or relative to the working folder.

@@ -147,9 +147,31 @@ std::map<Role, RoleCounts> count_roles(const std::vector<Sample>& samples,
   return roles;
 }
 
+/// Labelled pixels of a part against those of the published set.
+void compare_pixels(const Listing& listing,
+                    const std::vector<Reading>& readings,
+                    std::vector<std::string>& notes) {
+  for (const auto& published : listing.published_pixels) {
+    int64_t pixels = 0;
+    for (size_t i = 0; i < readings.size(); ++i) {
+      if (listing.samples[i].subset == published.subset) pixels += readings[i].ids[published.id];
+    }
+    if (pixels == published.pixels) continue;
+    notes.push_back(format("{}: the published set has {} pixels of id {}, got {}",
+                           published.subset,
+                           published.pixels,
+                           published.id,
+                           pixels));
+  }
+}
+
 }  // namespace
 
 Preparation prepare(Listing listing, Progress& progress, const CancelToken& stop) {
+  VOXLOOM_CHECK(listing.made.empty(),
+                ErrorCode::kInvalidArgument,
+                "data: pictures must have been exported, got {} that were not",
+                listing.made.size());
   check_ids(listing.samples, listing.problems);
   const auto readings = read_all(listing.samples, progress, stop);
   complete_class_maps(listing.samples, readings);
@@ -161,6 +183,9 @@ Preparation prepare(Listing listing, Progress& progress, const CancelToken& stop
   throw_problems(listing.problems);
   Preparation out;
   out.roles = count_roles(listing.samples, readings);
+  compare_pixels(listing, readings, listing.notes);
+  out.notes = std::move(listing.notes);
+  out.remarks = std::move(listing.remarks);
   out.samples = std::move(listing.samples);
   return out;
 }

@@ -23,12 +23,16 @@ struct RoleCounts {
 struct Preparation {
   std::vector<Sample> samples;
   std::map<Role, RoleCounts> roles;
+  std::vector<std::string> notes;  ///< The listing's, and labelled pixels that differ.
+  std::vector<std::string> remarks;
 };
 
 /// Reads every image and mask of a listing, on all threads: fills in the hashes, checks that both
 /// can be decoded and are of one size, and that the class map knows every id. Samples whose class
 /// map is all unknown get one from the ids in use: {0, 255} is background and guidewire, otherwise
 /// the ids must be WireClass values.
+///
+/// Pictures that are to be made must have been (PictureExport).
 ///
 /// Throws kDataCorrupt listing every problem, those of the listing included.
 [[nodiscard]] Preparation prepare(Listing listing, Progress& progress, const CancelToken& stop);

@@ -1,19 +1,50 @@
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "voxloom/dataset/plain_picture.h"
 #include "voxloom/dataset/sample.h"
 
 namespace voxloom::dataset {
+
+/// First part of the name of made pictures of sealed samples.
+inline constexpr const char* kSealedFolder = "sealed";
+
+/// A picture that a data set holds in another form than a picture file (a frame of an HDF5 file,
+/// the mask of polygons): PictureExport writes it before anything reads the sample.
+struct MadePicture {
+  enum class Part { kImage, kMask };
+  size_t sample = 0;  ///< Index in Listing::samples, whose path of that part is set when written.
+  Part part = Part::kMask;
+  std::string name;  ///< Below the export folder, without a suffix: "mask/train/12".
+  /// Called once, from any thread. Throws kDataCorrupt naming the file it comes from.
+  std::function<PlainPicture()> make;
+};
+
+/// Labelled pixels of a part of a published set, all its masks together.
+struct PublishedPixels {
+  std::string subset;
+  uint8_t id = 0;  ///< Of the data set.
+  int64_t pixels = 0;
+};
 
 /// What a reader found in a folder.
 struct Listing {
   std::vector<Sample> samples;        ///< Without hashes. `classes` all unknown: to be found out.
   std::vector<std::string> problems;  ///< Pairs that can't be used: file and reason.
+  std::vector<MadePicture> made;      ///< What is not a picture file yet.
+  std::vector<std::string> notes;     ///< Where the folder differs from the published set.
+  std::vector<std::string> remarks;   ///< What else a user should know, such as what is left out.
+  std::vector<PublishedPixels> published_pixels;
 };
+
+/// Leaves out the samples whose entry in `keep` is false, and what would be made for them.
+void keep_samples(Listing& listing, const std::vector<bool>& keep);
 
 /// One published layout of a data set.
 struct DatasetReader {

@@ -6,6 +6,7 @@
 
 #include "voxloom/core/error.h"
 #include "voxloom/dataset/picture_file.h"
+#include "voxloom/dataset/sealed.h"
 
 namespace voxloom::dataset {
 namespace {
@@ -17,12 +18,13 @@ constexpr std::array<std::pair<Role, std::string_view>, 6> kRoles{{{Role::kNone,
                                                                    {Role::kValExtra, "val_extra"},
                                                                    {Role::kSealed, "sealed"}}};
 
-constexpr std::array<std::pair<WireClass, std::string_view>, 6> kClasses{
+constexpr std::array<std::pair<WireClass, std::string_view>, 7> kClasses{
     {{WireClass::kBackground, "background"},
      {WireClass::kGuidewire, "guidewire"},
      {WireClass::kCatheter, "catheter"},
      {WireClass::kOtherDevice, "other_device"},
      {WireClass::kVessel, "vessel"},
+     {WireClass::kDevice, "device"},
      {WireClass::kIgnore, "ignore"}}};
 
 template <class Table>
@@ -91,7 +93,8 @@ ClassMap binary_class_map(WireClass object, uint8_t object_id) {
   return map;
 }
 
-LabelledImage load_sample(const Sample& sample) {
+LabelledImage load_sample(const Sample& sample, SealedAccess access) {
+  if (access == SealedAccess::kRefuse) refuse_sealed_files(sample);
   LabelledImage out;
   GreyPicture picture = read_picture(sample.image);
   out.width = picture.width;

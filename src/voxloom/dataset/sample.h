@@ -17,10 +17,11 @@ enum class WireClass : uint8_t {
   kCatheter = 2,
   kOtherDevice = 3,
   kVessel = 4,
+  kDevice = 5,    ///< Guidewire or catheter: the data set does not tell them apart.
   kIgnore = 255,  ///< Neither loss nor metric looks at it.
 };
 
-/// "background", "guidewire", "catheter", "other_device", "vessel", "ignore".
+/// "background", "guidewire", "catheter", "other_device", "vessel", "device", "ignore".
 [[nodiscard]] std::string_view wire_class_name(WireClass wire_class);
 /// Throws kInvalidArgument listing the names.
 [[nodiscard]] WireClass wire_class_from_name(std::string_view name);
@@ -49,6 +50,8 @@ struct Sample {
   std::filesystem::path image;  ///< File.
   std::filesystem::path mask;   ///< File; empty: not annotated.
   std::string sha256_image, sha256_mask;
+  /// Of the picture that a synthetic image was made on; empty: none (hold-out rule R10).
+  std::string sha256_background;
   Role role = Role::kNone;
   std::filesystem::path curves;  ///< File with the centre lines and tips of the sequence; or empty.
   double dose_ngy = 0.0;         ///< Detector dose of the frame; 0: unknown.
@@ -64,9 +67,14 @@ struct LabelledImage {
   std::vector<uint8_t> mask;  ///< [H, W] WireClass values; empty: not annotated.
 };
 
+/// Whether a reader may open sealed files: `wire eval --unseal` alone, and what hashes them.
+enum class SealedAccess { kRefuse, kUnsealed };
+
 /// Reads both files: PNG, JPEG, TIFF or NPY [H, W]; 8 and 16 bits fill [0, 1], colour becomes grey,
 /// float must lie within [0, 1]. Throws kNotFound, kDataCorrupt naming the file: unreadable, a mask
-/// of another size, an id that the class map does not know.
-[[nodiscard]] LabelledImage load_sample(const Sample& sample);
+/// of another size, an id that the class map does not know. Throws kInvalidArgument for a sealed
+/// sample, by its role or by a marker above its files (dataset/sealed.h), without kUnsealed.
+[[nodiscard]] LabelledImage load_sample(const Sample& sample,
+                                        SealedAccess access = SealedAccess::kRefuse);
 
 }  // namespace voxloom::dataset

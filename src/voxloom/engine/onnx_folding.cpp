@@ -50,6 +50,9 @@ OnnxValue OnnxFolding::conv(const OnnxValue& x, const FoldedConv& layer) {
   }
   const OnnxValue weight = graph_.initializer(layer.conv + ".weight", as_onnx(w));
   const OnnxValue bias = graph_.initializer(layer.conv + ".bias", as_onnx(b));
+  if (layer.padding >= 0) {
+    return graph_.conv(x, weight, bias, layer.stride, layer.padding, layer.groups);
+  }
   if (kernel % 2 == 0) {
     return graph_.conv_pad_end(x, weight, bias, layer.stride, kernel - layer.stride);
   }

@@ -14,7 +14,8 @@ struct FoldedConv {
   bool identity = false;  ///< Its input is added after the norm.
   int64_t stride = 1;
   int64_t groups = 1;
-  double eps = 1e-5;  ///< Of the norm.
+  double eps = 1e-5;     ///< Of the norm.
+  int64_t padding = -1;  ///< On every side; -1: as OnnxFolding says.
 };
 
 /// Adds folded convolutions of a checkpoint to a graph; kernels are squares. Odd ones are padded so

@@ -27,6 +27,19 @@ struct WireGraphSize {
                                    const weights::StateDict& state,
                                    const WireGraphSize& size);
 
+/// The detector (models/wire/detector.h). Input "image" [1, frames, H, W]; with the option
+/// `previous` also "previous_8", "previous_16" and "previous_32": what "features_8", ... gave for
+/// the frame before. Outputs "map_8", "map_16", "map_32" (raw, [1, 3 (5 + classes), H/s, W/s]) and
+/// those features. At the start of a stream run it twice: any features, then its own. Throws as
+/// wire_graph() does.
+[[nodiscard]] OnnxGraph detector_graph(const nlohmann::ordered_json& options,
+                                       const weights::StateDict& state,
+                                       const WireGraphSize& size);
+inline constexpr const char* kDetectorMapNames[] = {"map_8", "map_16", "map_32"};
+inline constexpr const char* kDetectorFeatureNames[] = {"features_8", "features_16", "features_32"};
+inline constexpr const char* kDetectorPreviousNames[] = {
+    "previous_8", "previous_16", "previous_32"};
+
 /// Whether a wire network may run in bf16. OpenVINO would compute HessianNet's second
 /// derivatives and FGA-Net's sampling places in bf16 too, and 8 bits are too few for either.
 [[nodiscard]] bool wire_takes_bf16(const std::string& architecture);

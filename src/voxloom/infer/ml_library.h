@@ -10,7 +10,9 @@
 
 #include "voxloom/core/cancel.h"
 #include "voxloom/core/progress.h"
+#include "voxloom/infer/cascade_options.h"
 #include "voxloom/infer/filter_options.h"
+#include "voxloom/infer/segment_train_options.h"
 #include "voxloom/infer/segmenter.h"
 #include "voxloom/infer/wire_options.h"
 #include "voxloom/infer/wire_segmenter.h"
@@ -40,6 +42,13 @@ struct MlApi {
   const char* build_id;
   std::unique_ptr<Segmenter> (*make_segmenter)(const std::string& package,
                                                const RuntimeOptions& runtime);
+  /// Trains a package further on labelled volumes; `command_line` is noted in the run folder.
+  /// Returns how the run ended.
+  nlohmann::ordered_json (*segment_train)(const SegmentTrainOptions& options,
+                                          const std::string& command_line,
+                                          bool force,
+                                          Progress& progress,
+                                          const CancelToken& stop);
   /// Returns what was found and made, as JSON for the command's output.
   nlohmann::ordered_json (*convert_model)(const ConvertOptions& options, Progress& progress);
   nlohmann::ordered_json (*export_model)(const ExportOptions& options, Progress& progress);
@@ -72,6 +81,8 @@ struct MlApi {
                                        const std::function<void(const std::string&)>& line,
                                        Progress& progress,
                                        const CancelToken& stop);
+  /// Joins a detector and a segmenter into one package; returns what was made.
+  nlohmann::ordered_json (*wire_cascade)(const CascadeOptions& options);
   /// Measures filter chains on a set or a video; returns metrics.json.
   nlohmann::ordered_json (*wire_filters)(const FilterReportOptions& options,
                                          Progress& progress,

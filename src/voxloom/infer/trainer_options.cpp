@@ -65,6 +65,11 @@ void TrainerOptions::visit(OptionList& list) {
               memory_format,
               {"auto", "contiguous", "channels-last"},
               "How maps lie in memory; auto: channels last with --amp.");
+  list.option("--join-timeout-s",
+              join_timeout_s,
+              "Seconds within which all processes of a distributed training must come.")
+      .with_range(1, 86400)
+      .as_speed_only();
 }
 
 bool TrainerOptions::channels_last() const {

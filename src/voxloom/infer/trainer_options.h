@@ -48,6 +48,7 @@ struct TrainerOptions {
   bool histograms = true;  ///< Histograms of the weights in the event files.
   /// kAuto: channels last with AMP, several times quicker on a CPU there and a little slower in f32.
   MemoryFormat memory_format = MemoryFormat::kAuto;
+  double join_timeout_s = 120.0;  ///< Distributed: seconds for all processes to come.
 
   void visit(OptionList& list);
   [[nodiscard]] bool channels_last() const;

@@ -10,8 +10,9 @@ namespace {
 void visit_classes(OptionList& list, std::vector<std::string>& classes) {
   list.option("--class",
               classes,
-              "What counts as the object (again for more): guidewire, catheter, other_device, "
-              "vessel. Without it: guidewire and catheter, or vessel where a set has no device.")
+              "What counts as the object (again for more): guidewire, catheter, device (both), "
+              "other_device, vessel. Without it: guidewire and catheter, or vessel where a set has "
+              "no device.")
       .with_value_name("CLASS");
 }
 
@@ -50,8 +51,9 @@ void WireTrainOptions::visit(OptionList& list) {
   list.option(
           "--output", run, "Run folder: options, metrics, checkpoints, report, model (also -o).")
       .with_value_name("DIR")
-      .as_required();
-  list.option("--resume", resume, "Go on with the run in that folder.");
+      .as_required()
+      .as_speed_only();
+  list.option("--resume", resume, "Go on with the run in that folder.").as_speed_only();
   list.option("--init", init, "Package whose weights the network starts with, empty: random.")
       .with_value_name("PACKAGE");
   list.option("--network", architecture, "Architecture; `--network list` names them all.")
@@ -66,7 +68,12 @@ void WireTrainOptions::visit(OptionList& list) {
               "recall, or alone.");
   list.option("--loss-options", loss_options, "Settings of the loss, as a JSON object.")
       .with_value_name("JSON");
-  list.option("--batch", batch, "Images a batch.").with_range(1, 4096);
+  list.option("--batch", batch, "Images a batch, of all processes together.").with_range(1, 4096);
+  list.choice("--crops",
+              crops,
+              {"random", "boxes"},
+              "Crops anywhere in their own size, or round objects' boxes and resized (--crop 224), "
+              "for the second network of a cascade.");
   list.option("--crop", crop, "Side of the square training crops in px, 0: whole images.")
       .with_range(0, 8192);
   list.option("--foreground-share",
@@ -78,6 +85,10 @@ void WireTrainOptions::visit(OptionList& list) {
               "Validation images looked at, spread evenly, 0: all.")
       .with_range(0, 1e9);
   list.option("--licence", licence, "Licence of the trained weights, for the package.");
+  list.option("--incomplete",
+              incomplete,
+              "Parts of published sets are meant: other numbers of frames are only noted.")
+      .as_speed_only();
   list.option("--workers", workers, "Threads that read and augment.")
       .with_range(1, 256)
       .as_speed_only();
@@ -177,11 +188,15 @@ void WireTrackCommand::visit(OptionList& list) {
               frames_per_s,
               "Frames a second of raw frames and of the overlay, 0: what the source says, or 15.")
       .with_range(0.0, 1000.0);
+  list.option("--frames", frames, "Stop after so many frames, 0: at the end.").with_range(0, 1e12);
+  visit_tracking(list);
+}
+
+void WireTrackCommand::visit_tracking(OptionList& list) {
   list.option("--pixel-mm",
               pixel_mm,
               "Edge of a pixel in mm where the source does not say, 0: unknown.")
       .with_range(0.0, 100.0);
-  list.option("--frames", frames, "Stop after so many frames, 0: at the end.").with_range(0, 1e12);
   list.option("--bright",
               polarity_bright,
               "Objects are brighter than their surroundings (subtracted or inverted display).");

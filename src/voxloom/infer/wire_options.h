@@ -17,6 +17,12 @@ namespace voxloom::infer {
 /// that looks at the course of thin objects and comes in late.
 enum class WireLoss { kHybrid, kHybridCbDice, kSkeletonRecall, kDiceBce };
 
+/// What of an image a training example shows.
+enum class CropKind {
+  kRandom,  ///< A square of `crop` px, its pixels as they are.
+  kBoxes,   ///< A square round an object's box, resized to `crop` px: for a cascade.
+};
+
 /// What `voxloom wire train` is told.
 struct WireTrainOptions {
   std::vector<std::string> data;  ///< Manifests; roles decide what trains and what validates.
@@ -29,12 +35,14 @@ struct WireTrainOptions {
   WireLoss loss = WireLoss::kHybrid;
   std::string loss_options = "{}";  ///< Of the loss (nn/hybrid_loss.h), as JSON.
   int64_t batch = 4;
+  CropKind crops = CropKind::kRandom;
   int64_t crop = 256;  ///< px; 0: whole images.
   double foreground_share = 0.33;
   int64_t workers = 1;
   int64_t cache_mb = 512;
   int64_t validate_images = 0;  ///< Of the validation set, spread evenly; 0: all.
   std::string licence;          ///< Recorded in the package.
+  bool incomplete = false;      ///< Published sets may lack frames (hold-out rules R2, R3).
   AugmentOptions augment;
   TrainerOptions trainer;
 
@@ -97,6 +105,8 @@ struct WireTrackCommand {
   RuntimeOptions runtime;
 
   void visit(OptionList& list);
+  /// The part that is not about the source and the outputs: what an embedded tracker takes, too.
+  void visit_tracking(OptionList& list);
   void validate() const;
 };
 

@@ -4,17 +4,14 @@
 
 #include <algorithm>
 #include <deque>
-#include <map>
 
 #include <torch/torch.h>
 
 #include "voxloom/core/error.h"
-#include "voxloom/core/parallel.h"
-#include "voxloom/engine/engine_options.h"
-#include "voxloom/engine/openvino_network.h"
 #include "voxloom/engine/wire_onnx.h"
+#include "voxloom/infer_ml/cascade.h"
+#include "voxloom/models/wire/detector.h"
 #include "voxloom/models/wire/wire_input.h"
-#include "voxloom/tensor/autocast.h"
 #include "voxloom/tensor/load.h"
 
 namespace voxloom::infer_ml {
@@ -54,32 +51,31 @@ class WirePackageSegmenter final : public infer::WireSegmenter {
   WirePackageSegmenter(const weights::Package& package,
                        const infer::RuntimeOptions& runtime,
                        TestAugmentation augmentation)
-      : package_(package),
-        state_(weights::read_package_weights(package)),
-        augmentation_(augmentation) {
-    VOXLOOM_CHECK(runtime.device == "cpu",
-                  ErrorCode::kUnsupported,
-                  "device '{}': this build computes on the cpu only",
-                  runtime.device);
-    at::set_num_threads(thread_budget());
+      : augmentation_(augmentation) {
     const bool gate = package.info.bf16 && package.info.bf16->passed;
-    options_ = engine::resolve({.engine = engine::parse_engine(runtime.engine),
-                                .precision = engine::parse_precision(runtime.precision)},
-                               gate);
+    auto options = resolve_runtime(runtime, gate);
     // Derivatives and sample positions lose too much in bf16.
     if (!engine::wire_takes_bf16(package.info.architecture)) {
-      options_.precision = engine::Precision::kF32;
+      options.precision = engine::Precision::kF32;
     }
     const auto facts =
         wire_preprocessing_from_json(package.info.preprocessing, package.folder.string());
     info_ = {.name = package.name(),
              .architecture = package.info.architecture,
-             .engine = std::string(engine::engine_name(options_.engine)),
-             .precision = std::string(engine::precision_name(options_.precision)),
+             .engine = std::string(engine::engine_name(options.engine)),
+             .precision = std::string(engine::precision_name(options.precision)),
              .classes = facts.classes,
              .threshold = facts.threshold,
              .bright_object = facts.bright_object};
     network_ = load_wire_network(package);
+    runner_ = std::make_unique<SizedNetwork>(
+        wire_network_source(
+            network_,
+            package.info.architecture,
+            package.info.options,
+            std::make_shared<weights::StateDict>(weights::read_package_weights(package)),
+            package.info.weights_sha256),
+        options);
   }
 
   const infer::WireModelInfo& info() const override { return info_; }
@@ -98,11 +94,12 @@ class WirePackageSegmenter final : public infer::WireSegmenter {
     auto pixels = at::from_blob(
         const_cast<float*>(frame.pixels.data()), {1, 1, frame.height, frame.width}, at::kFloat);
     const auto image = with_earlier(info_.bright_object ? 1.0 - pixels : pixels);
-    const auto result = wire_probability([this](const at::Tensor& x) { return logits(x); },
-                                         image,
-                                         network_->size_multiple(),
-                                         augmentation_)
-                            .contiguous();
+    const auto result =
+        wire_probability([this](const at::Tensor& x) { return runner_->run({x}).front(); },
+                         image,
+                         network_->size_multiple(),
+                         augmentation_)
+            .contiguous();
     probability.assign(result.data_ptr<float>(), result.data_ptr<float>() + result.numel());
   }
 
@@ -122,61 +119,42 @@ class WirePackageSegmenter final : public infer::WireSegmenter {
     return at::cat(parts, 1);
   }
 
-  at::Tensor logits(const at::Tensor& x) {
-    if (options_.engine == engine::EngineKind::kOpenvino) {
-      auto outputs = compiled(x.size(2), x.size(3)).run({{engine::kWireInput, x.contiguous()}});
-      return outputs.front().second;
-    }
-    if (options_.precision == engine::Precision::kBf16) {
-      const tensor::Autocast autocast;
-      return network_->forward(x).to(at::kFloat);
-    }
-    return network_->forward(x);
-  }
-
-  /// Networks are compiled for one size of frame.
-  engine::OpenvinoNetwork& compiled(int64_t height, int64_t width) {
-    auto& slot = compiled_[{height, width}];
-    if (!slot) {
-      const engine::OpenvinoSource source{.name = "wire",
-                                          .key = format("{}|{}|{}x{}|{}",
-                                                        package_.info.weights_sha256,
-                                                        package_.info.architecture,
-                                                        height,
-                                                        width,
-                                                        kGraphVersion),
-                                          .outputs = {engine::kWireLogits},
-                                          .graph =
-                                              [&] {
-                                                return engine::wire_graph(
-                                                    package_.info.architecture,
-                                                    package_.info.options,
-                                                    state_,
-                                                    {.height = height, .width = width});
-                                              },
-                                          .folder = {}};
-      slot = std::make_unique<engine::OpenvinoNetwork>(source, options_.precision, thread_budget());
-    }
-    return *slot;
-  }
-
-  weights::Package package_;
-  weights::StateDict state_;
   TestAugmentation augmentation_;
-  engine::EngineOptions options_;
   infer::WireModelInfo info_;
   std::shared_ptr<models::wire::WireNetwork> network_;
-  std::map<std::pair<int64_t, int64_t>, std::unique_ptr<engine::OpenvinoNetwork>> compiled_;
+  std::unique_ptr<SizedNetwork> runner_;
   std::deque<at::Tensor> earlier_;  ///< This frame first.
 };
 
 }  // namespace
 
+SizedNetworkSource wire_network_source(std::shared_ptr<models::wire::WireNetwork> network,
+                                       const std::string& architecture,
+                                       const ordered_json& options,
+                                       std::shared_ptr<const weights::StateDict> state,
+                                       const std::string& weights_sha256) {
+  return {.name = "wire",
+          .key = format("{}|{}|{}", weights_sha256, architecture, kGraphVersion),
+          .inputs = {engine::kWireInput},
+          .outputs = {engine::kWireLogits},
+          .graph =
+              [=](int64_t height, int64_t width) {
+                return engine::wire_graph(
+                    architecture, options, *state, {.height = height, .width = width});
+              },
+          .forward =
+              [=](const std::vector<at::Tensor>& inputs) {
+                return std::vector<at::Tensor>{network->forward(inputs.front())};
+              }};
+}
+
 ordered_json wire_preprocessing_to_json(const WirePackageInfo& info) {
-  return {{"normalise", "zscore"},
-          {"classes", info.classes},
-          {"bright_object", info.bright_object},
-          {"threshold", info.threshold}};
+  ordered_json json{{"normalise", "zscore"},
+                    {"classes", info.classes},
+                    {"bright_object", info.bright_object},
+                    {"threshold", info.threshold}};
+  if (info.crop_side > 0) json["crop_side"] = info.crop_side;
+  return json;
 }
 
 WirePackageInfo wire_preprocessing_from_json(const ordered_json& json, const std::string& where) {
@@ -188,7 +166,8 @@ WirePackageInfo wire_preprocessing_from_json(const ordered_json& json, const std
                   json.at("normalise").get<std::string>());
     WirePackageInfo info{.classes = json.at("classes").get<std::vector<std::string>>(),
                          .threshold = json.at("threshold").get<double>(),
-                         .bright_object = json.at("bright_object").get<bool>()};
+                         .bright_object = json.at("bright_object").get<bool>(),
+                         .crop_side = json.value("crop_side", int64_t{0})};
     VOXLOOM_CHECK(info.threshold > 0.0 && info.threshold < 1.0,
                   ErrorCode::kDataCorrupt,
                   "{}: preprocessing.threshold must lie within (0, 1), got {}",
@@ -242,8 +221,16 @@ at::Tensor wire_probability(const std::function<at::Tensor(const at::Tensor&)>& 
 std::unique_ptr<infer::WireSegmenter> make_wire_segmenter(const std::string& package,
                                                           const infer::RuntimeOptions& runtime,
                                                           TestAugmentation augmentation) {
-  return std::make_unique<WirePackageSegmenter>(
-      weights::find_package(package), runtime, augmentation);
+  const auto found = weights::find_package(package);
+  if (found.info.architecture == kCascadeName) {
+    return make_cascade_segmenter(found, runtime, augmentation);
+  }
+  VOXLOOM_CHECK(found.info.architecture != models::wire::kDetectorName,
+                ErrorCode::kInvalidArgument,
+                "model '{}': finds boxes and can't segment alone; 'wire cascade' joins it with a "
+                "segmenter",
+                found.name());
+  return std::make_unique<WirePackageSegmenter>(found, runtime, augmentation);
 }
 
 }  // namespace voxloom::infer_ml

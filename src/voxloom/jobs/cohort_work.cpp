@@ -10,9 +10,9 @@
 
 #include <unistd.h>
 
+#include "voxloom/core/child_process.h"
 #include "voxloom/core/log.h"
 #include "voxloom/core/program_files.h"
-#include "voxloom/jobs/child_process.h"
 #include "voxloom/jobs/command_line.h"
 
 namespace voxloom::jobs {

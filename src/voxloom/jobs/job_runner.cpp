@@ -7,9 +7,9 @@
 #include <mutex>
 #include <thread>
 
+#include "voxloom/core/child_process.h"
 #include "voxloom/core/log.h"
 #include "voxloom/jobs/child_message.h"
-#include "voxloom/jobs/child_process.h"
 #include "voxloom/jobs/process_identity.h"
 
 namespace voxloom::jobs {

@@ -5,7 +5,7 @@
 #include <ctime>
 
 #include "voxloom/core/json_text.h"
-#include "voxloom/jobs/line_splitter.h"
+#include "voxloom/core/line_splitter.h"
 #include "voxloom/jobs/process_identity.h"
 #include "voxloom/jobs/uuid.h"
 

@@ -14,6 +14,10 @@ BatchNorm2dImpl::BatchNorm2dImpl(int64_t channels, double norm_eps, double norm_
 
 at::Tensor BatchNorm2dImpl::forward(const at::Tensor& x) {
   if (is_training()) num_batches_tracked.add_(1);
+  if (is_training() && sum_over_ranks) {
+    return synchronised_batch_norm(
+        x, weight, bias, running_mean, running_var, momentum, eps, sum_over_ranks);
+  }
   return at::batch_norm(
       x, weight, bias, running_mean, running_var, is_training(), momentum, eps, false);
 }

@@ -8,8 +8,10 @@ namespace voxloom::nn {
 struct LossInputs {
   at::Tensor prediction, target, weight;  ///< weight stays undefined where none was given.
 
-  /// sum of weight * x.
+  /// sum of weight * x, over all processes (loss_ranks.h).
   [[nodiscard]] at::Tensor sum(const at::Tensor& x) const;
+  /// The same over this process's images.
+  [[nodiscard]] at::Tensor own_sum(const at::Tensor& x) const;
   /// True where weight > 0; undefined without weights.
   [[nodiscard]] at::Tensor observed() const;
 };

@@ -1,15 +1,22 @@
 #include "voxloom/nn/losses.h"
 
+#include <utility>
+
 #include <ATen/ATen.h>
 
 #include "voxloom/core/error.h"
 #include "voxloom/nn/full_precision.h"
 #include "voxloom/nn/loss_inputs.h"
+#include "voxloom/nn/loss_ranks.h"
 #include "voxloom/tensor/view.h"
 
 namespace voxloom::nn {
 
 at::Tensor LossInputs::sum(const at::Tensor& x) const {
+  return over_ranks({own_sum(x)}).front();
+}
+
+at::Tensor LossInputs::own_sum(const at::Tensor& x) const {
   return weight.defined() ? (x * weight).sum() : x.sum();
 }
 
@@ -77,7 +84,8 @@ at::Tensor bce_loss(const at::Tensor& z,
     loss = loss * miss.pow(options.focal_gamma);
   }
   if (!in.weight.defined()) return loss.mean();
-  return in.sum(loss) / in.weight.sum().clamp_min(1e-12);
+  const auto sums = over_ranks({in.own_sum(loss), in.weight.sum()});
+  return sums[0] / sums[1].clamp_min(1e-12);
 }
 
 at::Tensor dice_loss(const at::Tensor& p,
@@ -86,12 +94,18 @@ at::Tensor dice_loss(const at::Tensor& p,
                      const DiceOptions& options) {
   const FullPrecisionGuard guard;
   const LossInputs in = loss_inputs("dice loss", p, y, weight);
+  const bool whole_batch = options.kind != DiceKind::kPerImage;
   const auto total = [&](const at::Tensor& x) {
-    if (options.kind != DiceKind::kPerImage) return in.sum(x);
+    if (whole_batch) return in.own_sum(x);
     return (in.weight.defined() ? x * in.weight : x).sum(at::IntArrayRef{2, 3});
   };
-  const at::Tensor twice_overlap = 2.0 * total(in.prediction * in.target);
-  const at::Tensor sizes = total(in.prediction) + total(in.target);
+  at::Tensor twice_overlap = 2.0 * total(in.prediction * in.target);
+  at::Tensor sizes = total(in.prediction) + total(in.target);
+  if (whole_batch) {
+    auto sums = over_ranks({twice_overlap, sizes});
+    twice_overlap = std::move(sums[0]);
+    sizes = std::move(sums[1]);
+  }
   const double s = options.smooth;
   if (options.kind == DiceKind::kNnunet) {
     return -(twice_overlap + s) / (sizes + s).clamp_min(1e-8);

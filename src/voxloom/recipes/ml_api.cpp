@@ -9,13 +9,16 @@
 #include "voxloom/engine/engine_options.h"
 #include "voxloom/infer/ml_library.h"
 #include "voxloom/infer_ml/bench.h"
+#include "voxloom/infer_ml/cascade.h"
 #include "voxloom/infer_ml/convert.h"
 #include "voxloom/infer_ml/sam2_network.h"
 #include "voxloom/infer_ml/sam_med2d_network.h"
 #include "voxloom/infer_ml/wire_network.h"
 #include "voxloom/kernels/isa.h"
 #include "voxloom/models/sam_med2d/options.h"
+#include "voxloom/models/wire/detector.h"
 #include "voxloom/models/wire/wire_network.h"
+#include "voxloom/recipes/segment/commands.h"
 #include "voxloom/recipes/wire/commands.h"
 #include "voxloom/recipes/wire/filter_report.h"
 #include "voxloom/recipes/wire/track.h"
@@ -67,9 +70,19 @@ std::unique_ptr<infer::WireSegmenter> make_wire_segmenter(const std::string& pac
   return translated([&] { return infer_ml::make_wire_segmenter(package, runtime, augmentation); });
 }
 
+ordered_json segment_train(const infer::SegmentTrainOptions& options,
+                           const std::string& command_line,
+                           bool force,
+                           Progress& progress,
+                           const CancelToken& stop) {
+  return translated([&] { return segment::train(options, command_line, force, progress, stop); });
+}
+
 ordered_json wire_architectures() {
   auto list = ordered_json::array();
-  for (const auto& entry : models::wire::wire_architectures()) {
+  auto entries = models::wire::wire_architectures();
+  entries.push_back(models::wire::detector_architecture());
+  for (const auto& entry : entries) {
     list.push_back({{"name", entry.name},
                     {"summary", entry.summary},
                     {"reference", entry.reference},
@@ -106,6 +119,16 @@ ordered_json wire_track(const infer::WireTrackCommand& options,
   return translated([&] { return wire::track(options, line, progress, stop); });
 }
 
+ordered_json wire_cascade(const infer::CascadeOptions& options) {
+  return translated([&] {
+    const auto package = infer_ml::make_cascade_package(options);
+    return ordered_json{{"model", package.folder.string()},
+                        {"parameters", package.info.parameters},
+                        {"licence", package.info.licence},
+                        {"options", package.info.options}};
+  });
+}
+
 ordered_json wire_filters(const infer::FilterReportOptions& options,
                           Progress& progress,
                           const CancelToken& stop) {
@@ -124,6 +147,7 @@ ordered_json describe() {
 constexpr infer::MlApi kApi = {
     .build_id = VOXLOOM_BUILD_ID,
     .make_segmenter = make_segmenter,
+    .segment_train = segment_train,
     .convert_model = convert,
     .export_model = export_onnx,
     .bench = run_bench,
@@ -133,6 +157,7 @@ constexpr infer::MlApi kApi = {
     .wire_eval = wire_eval,
     .wire_predict = wire_predict,
     .wire_track = wire_track,
+    .wire_cascade = wire_cascade,
     .wire_filters = wire_filters,
     .describe = describe,
 };

@@ -134,6 +134,14 @@ void Optimiser::clear_gradients() {
   }
 }
 
+std::vector<at::Tensor> Optimiser::parameters() const {
+  std::vector<at::Tensor> list;
+  for (const Group& group : groups_) {
+    for (const Slot& slot : group.slots) list.push_back(slot.parameter);
+  }
+  return list;
+}
+
 std::vector<at::Tensor> Optimiser::gradients() const {
   std::vector<at::Tensor> list;
   for (const Group& group : groups_) {

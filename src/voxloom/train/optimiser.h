@@ -29,6 +29,8 @@ class Optimiser {
   void step(double lr);
   /// Drops all gradients.
   void clear_gradients();
+  /// All parameters, in the order of the groups.
+  [[nodiscard]] std::vector<at::Tensor> parameters() const;
   /// The gradients there are, in the order of the groups.
   [[nodiscard]] std::vector<at::Tensor> gradients() const;
 

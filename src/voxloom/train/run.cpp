@@ -21,6 +21,7 @@ ordered_json to_json(const RunInfo& info) {
           {"version", info.version},
           {"threads", info.threads},
           {"data_fingerprint", info.data_fingerprint},
+          {"notes", info.notes},
           {"options", info.options}};
 }
 

@@ -18,8 +18,9 @@ namespace voxloom::train {
 /// What run.yaml says about a run.
 struct RunInfo {
   std::string command_line, version;
-  std::string data_fingerprint;  ///< Of the training and validation data.
-  int64_t threads = 0;           ///< The numbers are the same at the same count.
+  std::string data_fingerprint;    ///< Of the training and validation data.
+  std::vector<std::string> notes;  ///< What the report has to say about the data.
+  int64_t threads = 0;             ///< The numbers are the same at the same count.
   nlohmann::ordered_json options = nlohmann::ordered_json::object();
   std::vector<std::string> speed_only;  ///< Keys of `options` that may change on resume.
 

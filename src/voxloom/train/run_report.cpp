@@ -130,6 +130,7 @@ void write_report(const Run& run,
   body += row("version", info.version);
   body += row("threads", format("{}", info.threads));
   body += row("data fingerprint", info.data_fingerprint);
+  for (const auto& note : info.notes) body += row("note", note);
   for (const auto& [key, value] : info.options.items()) body += row(key, value_text(value));
   body += "</table>\n";
   AtomicFile file(run.report(), Overwrite::kReplace);

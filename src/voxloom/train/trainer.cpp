@@ -7,6 +7,7 @@
 #include "voxloom/core/log.h"
 #include "voxloom/core/parallel.h"
 #include "voxloom/core/random.h"
+#include "voxloom/nn/synchronised_norm.h"
 #include "voxloom/tensor/autocast.h"
 #include "voxloom/train/checkpoint.h"
 #include "voxloom/train/gradients.h"
@@ -35,9 +36,10 @@ double seconds_between(std::chrono::steady_clock::time_point a,
   return std::chrono::duration<double>(b - a).count();
 }
 
-/// The seed of everything random in one batch.
-uint64_t batch_seed(int64_t seed, int64_t epoch, int64_t batch) {
-  const uint64_t stream = static_cast<uint64_t>(epoch) << 32 ^ static_cast<uint64_t>(batch);
+/// The seed of everything random in one batch. Ranks drop out different things.
+uint64_t batch_seed(int64_t seed, int64_t epoch, int64_t batch, int64_t rank) {
+  const uint64_t stream = static_cast<uint64_t>(rank) << 48 ^ static_cast<uint64_t>(epoch) << 32 ^
+                          static_cast<uint64_t>(batch);
   return Rng(static_cast<uint64_t>(seed), stream).next();
 }
 
@@ -58,6 +60,22 @@ torch::nn::Module& prepared_network(Task& task, const TrainerOptions& options) {
   return task.network();
 }
 
+/// `parameters` as the network lists them, which is about the order they are used in.
+std::vector<at::Tensor> in_order_of_use(const torch::nn::Module& network,
+                                        const std::vector<at::Tensor>& parameters) {
+  std::vector<at::Tensor> ordered;
+  const auto has = [](const std::vector<at::Tensor>& list, const at::Tensor& one) {
+    return std::any_of(list.begin(), list.end(), [&](const auto& t) { return t.is_same(one); });
+  };
+  for (const at::Tensor& parameter : network.parameters()) {
+    if (has(parameters, parameter)) ordered.push_back(parameter);
+  }
+  for (const at::Tensor& parameter : parameters) {
+    if (!has(ordered, parameter)) ordered.push_back(parameter);
+  }
+  return ordered;
+}
+
 std::string clock_text(double seconds) {
   const auto whole = static_cast<int64_t>(seconds);
   return format("{}:{:02}:{:02}", whole / 3600, whole / 60 % 60, whole % 60);
@@ -66,26 +84,42 @@ std::string clock_text(double seconds) {
 }  // namespace
 
 Trainer::Trainer(Task& task, Run& run, const TrainerOptions& options)
+    : Trainer(task, &run, options, nullptr) {}
+
+Trainer::Trainer(Task& task, Run* run, const TrainerOptions& options, Communicator* ranks)
     : task_(task),
       run_(run),
       options_(options),
+      ranks_(ranks),
       network_(prepared_network(task, options)),
       optimiser_(options, network_, task.parameter_groups()),
       scaler_(options.amp == Amp::kFp16) {
   if (options_.ema_decay > 0) {
     averaged_ = std::make_unique<AveragedWeights>(network_, options_.ema_decay);
   }
+  VOXLOOM_ASSERT(writes() == (ranks_ == nullptr || ranks_->rank() == 0));
+  if (ranks_ == nullptr) return;
+  buckets_ = std::make_unique<GradientBuckets>(in_order_of_use(network_, optimiser_.parameters()),
+                                               *ranks_);
+  nn::synchronise_batch_norms(network_, [this](const at::Tensor& sums) { ranks_->sum(sums); });
 }
 
-Trainer::~Trainer() = default;
+Trainer::~Trainer() {
+  if (ranks_ != nullptr) nn::synchronise_batch_norms(network_, {});
+}
 
 FitResult Trainer::fit(Progress& progress, const CancelToken& stop) {
+  return together(ranks_, [&] { return train(progress, stop); });
+}
+
+FitResult Trainer::train(Progress& progress, const CancelToken& stop) {
+  stop_ = &stop;
   prepare();
   restore();
   for (;;) {
     try {
       if (validation_due()) validate(progress, stop);
-      stop.check();
+      check_stop(stop);
     } catch (const Error& e) {
       if (e.code() != ErrorCode::kCancelled) throw;
       progress.end();
@@ -114,23 +148,9 @@ void Trainer::prepare() {
 
 void Trainer::restore() {
   start_ = checkpoint_time_ = Clock::now();
-  if (!std::filesystem::exists(run_.last_checkpoint())) {
-    run_.metrics().truncate(0);
-  } else {
-    const CheckpointFile file(run_.last_checkpoint());
-    TrainingState state = TrainingState::from_json(file.state(), run_.last_checkpoint().string());
-    file.copy_to("network", named_tensors(network_));
-    file.copy_to("optimiser", optimiser_.state());
-    if (averaged_ != nullptr) {
-      file.copy_to("ema", averaged_->averages());
-      averaged_->set_updates(state.averaged_updates);
-    }
-    scaler_.restore(state.loss_scale, state.loss_scale_good_steps);
-    run_.metrics().truncate(state.metrics_bytes);
-    state_ = std::move(state);
-    checkpoint_step_ = state_.step;
-    // The run may have been killed between the two files.
-    if (state_.best_step == state_.step && state_.step > 0) run_.keep_last_as_best();
+  if (writes()) read_checkpoint();
+  if (ranks_ != nullptr) take_state_of_first_rank();
+  if (state_.step > 0) {
     VOXLOOM_LOG_INFO("training: goes on after step {} of {}", state_.step, total_steps_);
   }
   first_step_ = state_.step;
@@ -138,8 +158,53 @@ void Trainer::restore() {
   logged_step_s_ = state_.step_s;
   logged_wait_s_ = state_.loader_wait_s;
   logged_items_ = state_.items;
-  events_ = std::make_unique<EventWriter>(run_.folder(), first_step_ + (first_step_ > 0 ? 1 : 0));
-  if (first_step_ == 0) events_->text("options", options_markdown(run_.info()), 0);
+  if (!writes()) return;
+  events_ = std::make_unique<EventWriter>(run_->folder(), first_step_ + (first_step_ > 0 ? 1 : 0));
+  if (first_step_ == 0) events_->text("options", options_markdown(run_->info()), 0);
+}
+
+void Trainer::read_checkpoint() {
+  if (!std::filesystem::exists(run_->last_checkpoint())) {
+    run_->metrics().truncate(0);
+    return;
+  }
+  const CheckpointFile file(run_->last_checkpoint());
+  TrainingState state = TrainingState::from_json(file.state(), run_->last_checkpoint().string());
+  file.copy_to("network", named_tensors(network_));
+  file.copy_to("optimiser", optimiser_.state());
+  if (averaged_ != nullptr) file.copy_to("ema", averaged_->averages());
+  run_->metrics().truncate(state.metrics_bytes);
+  state_ = std::move(state);
+  checkpoint_step_ = state_.step;
+  // The run may have been killed between the two files.
+  if (state_.best_step == state_.step && state_.step > 0) run_->keep_last_as_best();
+  restore_counters();
+}
+
+/// Parameters, buffers, the optimiser's and the averaged tensors, and all counters: those of a
+/// checkpoint, or those of the start.
+void Trainer::take_state_of_first_rank() {
+  broadcast_tensors(*ranks_, all_tensors());
+  const std::string state = broadcast_text(*ranks_, state_.to_json().dump());
+  if (writes()) return;
+  state_ = TrainingState::from_json(nlohmann::ordered_json::parse(state), "rank 0");
+  restore_counters();
+}
+
+void Trainer::restore_counters() {
+  if (state_.step == 0) return;
+  if (averaged_ != nullptr) averaged_->set_updates(state_.averaged_updates);
+  scaler_.restore(state_.loss_scale, state_.loss_scale_good_steps);
+}
+
+NamedTensors Trainer::all_tensors() const {
+  NamedTensors all = named_tensors(network_);
+  const auto add = [&](const NamedTensors& more) {
+    all.insert(all.end(), more.begin(), more.end());
+  };
+  add(optimiser_.state());
+  if (averaged_ != nullptr) add(averaged_->averages());
+  return all;
 }
 
 void Trainer::train_step(Progress& progress) {
@@ -147,23 +212,28 @@ void Trainer::train_step(Progress& progress) {
   const auto start = Clock::now();
   const int64_t batches = std::min(options_.accumulation, batches_per_epoch_ - first_batch());
   last_lr_ = learning_rate();
-  const bool finite = run_batches(batches) && finish_gradients();
+  bool finite = run_batches(batches);
+  if (ranks_ != nullptr) join_step();
+  finite = (finite || ranks_ != nullptr) && finish_gradients();
   if (finite) {
     update_parameters();
   } else {
+    if (ranks_ != nullptr) report_.batches = exchange_batches(*ranks_, own_report_);
     VOXLOOM_CHECK(scaler_.can_shrink(),
                   ErrorCode::kDataCorrupt,
                   "training: loss and gradient must be finite, got a loss of {}{} at step {} "
                   "(epoch {}, {}); {}",
-                  last_loss_,
-                  std::isfinite(last_loss_) ? format(" with a gradient of norm {}", gradient_norm_)
-                                            : std::string(),
+                  report_.loss,
+                  std::isfinite(report_.loss)
+                      ? format(" with a gradient of norm {}", gradient_norm_)
+                      : std::string(),
                   state_.step + 1,
                   epoch() + 1,
-                  batches_,
+                  report_.batches,
                   last_good_checkpoint());
     ++state_.skipped_steps;
   }
+  state_.items += report_.items;
   optimiser_.clear_gradients();
   scaler_.update(finite);
   ++state_.step;
@@ -189,12 +259,11 @@ void Trainer::begin_epoch_if_due(Progress& progress) {
 /// parameters'. False when a loss was not finite.
 bool Trainer::run_batches(int64_t count) {
   bool finite = true;
-  double loss_sum = 0.0;
-  batches_.clear();
-  terms_.clear();
+  report_ = {};
   const c10::DeviceType device = network_.parameters().front().device().type();
   for (int64_t i = 0; i < count; ++i) {
-    torch::manual_seed(batch_seed(options_.seed, epoch(), first_batch() + i));
+    torch::manual_seed(batch_seed(
+        options_.seed, epoch(), first_batch() + i, ranks_ != nullptr ? ranks_->rank() : 0));
     Step step;
     {
       const tensor::Autocast autocast(autocast_type(options_.amp), device);
@@ -204,27 +273,36 @@ bool Trainer::run_batches(int64_t count) {
                       step.loss.scalar_type() == at::kFloat && step.loss.requires_grad(),
                   ErrorCode::kInternal,
                   "training: a loss must be one float32 number with gradient, got {}",
-                  batches_);
-    batches_ += format("{}batch '{}'", batches_.empty() ? "" : ", ", step.batch);
-    state_.items += step.items;
+                  report_.batches);
+    report_.batches += format("{}batch '{}'", report_.batches.empty() ? "" : ", ", step.batch);
+    report_.items += step.items;
     state_.loader_wait_s += step.loader_wait_s;
     const auto loss = step.loss.item<double>();
-    loss_sum += loss;
-    if (!std::isfinite(loss)) {
-      finite = false;
-      continue;
-    }
-    if (finite) (step.loss * (scaler_.scale() / static_cast<double>(count))).backward();
+    report_.loss += loss / static_cast<double>(count);
+    finite = finite && std::isfinite(loss);
+    if (buckets_ != nullptr && i + 1 == count) buckets_->arm();
+    // All ranks go through the same sums, so a rank with a bad loss doesn't leave them: its
+    // gradients make those of all ranks bad.
+    if (finite || ranks_ != nullptr)
+      (step.loss * (scaler_.scale() / static_cast<double>(count))).backward();
     for (const auto& [name, value] : step.terms) {
-      terms_[name] += value / static_cast<double>(count);
+      report_.terms[name] += value / static_cast<double>(count);
     }
   }
-  last_loss_ = loss_sum / static_cast<double>(count);
   return finite;
 }
 
+/// Makes the step that of all ranks: the mean of their gradients, losses and terms.
+void Trainer::join_step() {
+  report_.used = buckets_->used();
+  report_.stop = stop_->cancelled();
+  own_report_ = report_;
+  report_ = exchange_reports(*ranks_, own_report_);
+  buckets_->finish(report_.used);
+}
+
 /// Everything between the backward pass and the update: takes the loss scale off, checks, clips.
-/// Gradients of several processes are to be averaged here, first. False when one is not finite.
+/// Gradients are those of all ranks by now. False when one is not finite.
 bool Trainer::finish_gradients() {
   const std::vector<at::Tensor> gradients = optimiser_.gradients();
   gradient_norm_ = gradient_norm(gradients) / scaler_.scale();
@@ -241,9 +319,9 @@ void Trainer::update_parameters() {
   optimiser_.step(last_lr_);
   if (averaged_ != nullptr) averaged_->update();
   ++state_.window_steps;
-  state_.window_loss += last_loss_;
+  state_.window_loss += report_.loss;
   state_.window_gradient_norm += gradient_norm_;
-  for (const auto& [name, value] : terms_) state_.window_terms[name] += value;
+  for (const auto& [name, value] : report_.terms) state_.window_terms[name] += value;
 }
 
 void Trainer::log_step(Progress& progress) {
@@ -260,13 +338,15 @@ void Trainer::log_step(Progress& progress) {
   for (const auto& [name, sum] : state_.window_terms) terms[name] = sum / n;
   line.update(metrics_to_json(means));
   line["terms"] = metrics_to_json(terms);
-  run_.metrics().append(line);
-  for (const auto& [name, value] : means) events_->scalar("train/" + name, value, state_.step);
-  for (const auto& [name, value] : terms) {
-    events_->scalar("train/terms/" + name, value, state_.step);
-  }
-  log_speed(progress);
   shown_loss_ = means["loss"];
+  if (writes()) {
+    run_->metrics().append(line);
+    for (const auto& [name, value] : means) events_->scalar("train/" + name, value, state_.step);
+    for (const auto& [name, value] : terms) {
+      events_->scalar("train/terms/" + name, value, state_.step);
+    }
+    log_speed(progress);
+  }
   state_.window_steps = 0;
   state_.window_loss = state_.window_gradient_norm = 0.0;
   state_.window_terms.clear();
@@ -302,16 +382,48 @@ bool Trainer::validation_due() const {
          state_.step % (options_.validate_every * updates_per_epoch_) == 0;
 }
 
-void Trainer::validate(Progress& progress, const CancelToken& stop) {
-  Metrics metrics;
-  {
-    const AveragedScope averaged(averaged_.get());
-    const torch::NoGradGuard no_grad;
-    network_.eval();
-    metrics = task_.validate(progress, stop);
-    network_.train();
-    pictures_ = task_.pictures();
+/// Ranks stop together: they have told each other at the end of the last step.
+void Trainer::check_stop(const CancelToken& stop) const {
+  if (ranks_ == nullptr) stop.check();
+  if (ranks_ != nullptr && report_.stop) {
+    throw Error(ErrorCode::kCancelled, "stopped on request");
   }
+}
+
+Metrics Trainer::measure(Progress& progress, const CancelToken& stop) {
+  const AveragedScope averaged(averaged_.get());
+  const torch::NoGradGuard no_grad;
+  network_.eval();
+  Metrics metrics = task_.validate(progress, stop);
+  network_.train();
+  pictures_ = task_.pictures();
+  return metrics;
+}
+
+/// Rank 0 measures, so that the metrics are those of one process with the same weights, and a task
+/// need not know of ranks. The others wait.
+Metrics Trainer::measured_by_first_rank(Progress& progress, const CancelToken& stop) {
+  check_same_tensors(*ranks_, all_tensors());
+  nlohmann::ordered_json said;
+  if (writes()) {
+    try {
+      said = metrics_to_json(measure(progress, stop));
+    } catch (const Error& e) {
+      if (e.code() != ErrorCode::kCancelled) throw;
+    }
+  }
+  said = nlohmann::ordered_json::parse(broadcast_text(*ranks_, said.dump()));
+  if (said.is_null()) throw Error(ErrorCode::kCancelled, "stopped on request");
+  Metrics metrics;
+  for (const auto& [name, value] : said.items()) {
+    metrics[name] = value.is_number() ? value.get<double>() : NAN;
+  }
+  return metrics;
+}
+
+void Trainer::validate(Progress& progress, const CancelToken& stop) {
+  const Metrics metrics =
+      ranks_ != nullptr ? measured_by_first_rank(progress, stop) : measure(progress, stop);
   VOXLOOM_CHECK(metrics.contains(options_.metric),
                 ErrorCode::kInvalidArgument,
                 "--metric: must be one that validation gives ({}), got '{}'",
@@ -320,10 +432,11 @@ void Trainer::validate(Progress& progress, const CancelToken& stop) {
   state_.validated_step = state_.step;
   unsaved_ = true;
   judge(metrics);
+  if (!writes()) return;
   log_validation(metrics);
   if (state_.best_step == state_.step) {
     write_checkpoint();
-    run_.keep_last_as_best();
+    run_->keep_last_as_best();
   }
   write_run_report();
 }
@@ -352,10 +465,10 @@ void Trainer::judge(const Metrics& metrics) {
 }
 
 void Trainer::log_validation(const Metrics& metrics) {
-  run_.metrics().append({{"kind", "validation"},
-                         {"step", state_.step},
-                         {"epoch", (state_.step - 1) / updates_per_epoch_},
-                         {"metrics", metrics_to_json(metrics)}});
+  run_->metrics().append({{"kind", "validation"},
+                          {"step", state_.step},
+                          {"epoch", (state_.step - 1) / updates_per_epoch_},
+                          {"metrics", metrics_to_json(metrics)}});
   for (const auto& [name, value] : metrics) {
     events_->scalar("validation/" + name, value, state_.step);
   }
@@ -383,22 +496,23 @@ bool Trainer::checkpoint_due() const {
 }
 
 void Trainer::write_checkpoint() {
+  unsaved_ = false;
+  if (!writes()) return;
   state_.loss_scale = scaler_.scale();
   state_.loss_scale_good_steps = scaler_.good_steps();
   state_.averaged_updates = averaged_ != nullptr ? averaged_->updates() : 0;
   state_.elapsed_s = elapsed_s();
-  state_.metrics_bytes = run_.metrics().sync();
+  state_.metrics_bytes = run_->metrics().sync();
   std::vector<std::pair<std::string, NamedTensors>> sections{{"network", named_tensors(network_)},
                                                              {"optimiser", optimiser_.state()}};
   if (averaged_ != nullptr) sections.emplace_back("ema", averaged_->averages());
   try {
-    save_checkpoint(run_.last_checkpoint(), state_.to_json(), sections);
+    save_checkpoint(run_->last_checkpoint(), state_.to_json(), sections);
   } catch (const Error& e) {
     throw Error(e.code(), format("{}; {}", e.what(), last_good_checkpoint()));
   }
   checkpoint_step_ = state_.step;
   checkpoint_time_ = Clock::now();
-  unsaved_ = false;
 }
 
 std::optional<EndReason> Trainer::ended() const {
@@ -411,28 +525,37 @@ std::optional<EndReason> Trainer::ended() const {
 
 FitResult Trainer::finish(EndReason reason) {
   if (reason != EndReason::kCancelled) {
-    load_best_weights();
-    task_.write_model(run_.model(), state_.best_metrics);
-    if (!pictures_.empty() || !std::filesystem::exists(run_.report())) write_run_report();
+    if (writes()) load_best_weights();
+    if (ranks_ != nullptr) broadcast_tensors(*ranks_, named_tensors(network_));
+    network_.eval();
   }
-  return {reason, state_.step, state_.best_step, state_.best_metrics};
+  if (reason != EndReason::kCancelled && writes()) {
+    task_.write_model(run_->model(), state_.best_metrics);
+    if (!pictures_.empty() || !std::filesystem::exists(run_->report())) write_run_report();
+  }
+  return {
+      .reason = reason,
+      .steps = state_.step,
+      .best_step = state_.best_step,
+      .best_metrics = state_.best_metrics,
+      .items_per_s = state_.step_s > 0.0 ? static_cast<double>(state_.items) / state_.step_s : 0.0,
+      .loader_wait_share = state_.step_s > 0.0 ? state_.loader_wait_s / state_.step_s : 0.0};
 }
 
 /// Puts the weights of the best validation into the network, for inference.
 void Trainer::load_best_weights() {
-  network_.eval();
   // Without a finite metric there is no best one: the last weights stand.
   if (state_.best_step == 0) {
     if (averaged_ != nullptr) averaged_->swap();
     return;
   }
-  const CheckpointFile file(run_.best_checkpoint());
+  const CheckpointFile file(run_->best_checkpoint());
   file.copy_to(averaged_ != nullptr ? "ema" : "network", named_tensors(network_));
 }
 
 void Trainer::write_run_report() {
   state_.elapsed_s = elapsed_s();
-  write_report(run_, options_, state_, total_steps_, pictures_);
+  write_report(*run_, options_, state_, total_steps_, pictures_);
 }
 
 int64_t Trainer::first_batch() const {
@@ -448,10 +571,11 @@ double Trainer::elapsed_s() const {
 }
 
 std::string Trainer::last_good_checkpoint() const {
+  if (!writes()) return "rank 0 has the checkpoints";
   if (checkpoint_step_ < 0) return "there is no checkpoint yet";
   return format("the checkpoint of step {} in '{}' is intact",
                 checkpoint_step_,
-                run_.last_checkpoint().string());
+                run_->last_checkpoint().string());
 }
 
 }  // namespace voxloom::train

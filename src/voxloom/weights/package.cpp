@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "voxloom/core/error.h"
+#include "voxloom/core/program_files.h"
 #include "voxloom/core/sha256.h"
 #include "voxloom/core/yaml_text.h"
 #include "voxloom/weights/safetensors.h"
@@ -269,13 +270,7 @@ std::vector<fs::path> package_folders() {
     const fs::path file(library.dli_fname);
     add(file.parent_path().parent_path() / "share" / "voxloom" / "models");
   }
-  const char* data = std::getenv("XDG_DATA_HOME");
-  const char* home = std::getenv("HOME");
-  if (data != nullptr && *data != '\0') {
-    add(fs::path(data) / "voxloom" / "models");
-  } else if (home != nullptr && *home != '\0') {
-    add(fs::path(home) / ".local" / "share" / "voxloom" / "models");
-  }
+  if (const fs::path user = user_data_folder(); !user.empty()) add(user / "models");
   return folders;
 }
 

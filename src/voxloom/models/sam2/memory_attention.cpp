@@ -10,6 +10,7 @@ namespace {
 
 constexpr double kNormEps = 1e-5;
 constexpr double kPositionWeight = 0.1;
+constexpr double kDropout = 0.1;  // of each branch, in training
 
 }  // namespace
 
@@ -55,10 +56,13 @@ at::Tensor MemoryAttentionLayerImpl::forward(at::Tensor x,
                                              const at::Tensor& memory_position,
                                              const RopeTable& table,
                                              int64_t pointer_tokens) {
+  const auto drop = [this](const at::Tensor& t) {
+    return is_training() ? at::dropout(t, kDropout, /*train=*/true) : t;
+  };
   at::Tensor y = norm1(x);
-  x = x + self_attn(y, y, y, table, 0);
-  x = x + cross_attn_image(norm2(x), memory + memory_position, memory, table, pointer_tokens);
-  return x + linear2(at::relu(linear1(norm3(x))));
+  x = x + drop(self_attn(y, y, y, table, 0));
+  x = x + drop(cross_attn_image(norm2(x), memory + memory_position, memory, table, pointer_tokens));
+  return x + drop(linear2(drop(at::relu(linear1(norm3(x))))));
 }
 
 MemoryAttentionImpl::MemoryAttentionImpl(const Sam2Options& options)

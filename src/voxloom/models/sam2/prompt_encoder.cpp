@@ -2,6 +2,7 @@
 
 #include "voxloom/core/error.h"
 #include "voxloom/models/sam2/position.h"
+#include "voxloom/nn/full_precision.h"
 #include "voxloom/tensor/view.h"
 
 namespace voxloom::models::sam2 {
@@ -12,7 +13,8 @@ FourierPositionImpl::FourierPositionImpl(int64_t channels) {
 }
 
 at::Tensor FourierPositionImpl::forward(const at::Tensor& xy) {
-  return fourier_position(xy, positional_encoding_gaussian_matrix);
+  const nn::FullPrecisionGuard full;  // half precision would move the prompts by pixels
+  return fourier_position(nn::to_full(xy), positional_encoding_gaussian_matrix);
 }
 
 PromptEncoderImpl::PromptEncoderImpl(const Sam2Options& options) : image_size_(options.image_size) {

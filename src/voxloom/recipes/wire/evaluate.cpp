@@ -1,19 +1,23 @@
 // A package on labelled images: every number by case, their means with intervals by sequence, the
 // worst cases as pictures, and paired differences to another package.
 #include <algorithm>
-#include <chrono>
 #include <filesystem>
 
 #include <nlohmann/json.hpp>
 
+#include "voxloom/build_id.h"
 #include "voxloom/core/atomic_file.h"
 #include "voxloom/core/error.h"
 #include "voxloom/core/html.h"
+#include "voxloom/core/sha256.h"
 #include "voxloom/core/svg_plot.h"
 #include "voxloom/dataset/curve_truth.h"
+#include "voxloom/dataset/guard.h"
 #include "voxloom/dataset/manifest.h"
 #include "voxloom/dataset/prepare.h"
 #include "voxloom/dataset/readers.h"
+#include "voxloom/dataset/sealed.h"
+#include "voxloom/dataset/unseal_log.h"
 #include "voxloom/infer_ml/wire_network.h"
 #include "voxloom/io/raster.h"
 #include "voxloom/metrics/wire_table.h"
@@ -30,41 +34,98 @@ namespace fs = std::filesystem;
 using dataset::Sample;
 using nlohmann::ordered_json;
 
+/// What is measured. Where it is sealed, every opening leaves two lines beside it: one before the
+/// first image is read, so that a run that fails is on record too, and one with what came out.
+struct EvalSet {
+  std::vector<Sample> samples;
+  bool sealed = false;
+  fs::path log;             ///< Of the openings.
+  std::string fingerprint;  ///< Of the manifest; of all files where there is none.
+
+  [[nodiscard]] dataset::SealedAccess access() const {
+    return sealed ? dataset::SealedAccess::kUnsealed : dataset::SealedAccess::kRefuse;
+  }
+};
+
+/// Of a package's weights; the name of what has none.
+std::string weights_of(const std::string& model) {
+  if (model == infer::WireEvalOptions::kRidgeModel) return model;
+  return weights::find_package(model).info.weights_sha256;
+}
+
+/// Whether a threshold is looked for on the very images that are measured.
+bool looks_for_threshold(const infer::WireEvalOptions& options) {
+  const char* ridge = infer::WireEvalOptions::kRidgeModel;
+  return options.compare == ridge || (options.model == ridge && options.threshold <= 0.0);
+}
+
+void note_opening(const infer::WireEvalOptions& options,
+                  const EvalSet& set,
+                  const char* event,
+                  const ordered_json& more) {
+  ordered_json line{
+      {"event", event}, {"version", VOXLOOM_BUILD_ID}, {"model_sha256", weights_of(options.model)}};
+  if (!options.compare.empty()) line["compared_sha256"] = weights_of(options.compare);
+  line["data"] = fs::path(options.data).filename().string();
+  line["fingerprint"] = set.fingerprint;
+  line["samples"] = set.samples.size();
+  line.update(more);
+  dataset::append_unsealing(set.log, line);
+}
+
+/// Whether a role, a marker or the user's register seals any of them.
+bool any_sealed(const std::vector<Sample>& samples) {
+  return std::any_of(samples.begin(),
+                     samples.end(),
+                     [](const Sample& sample) { return sample.role == dataset::Role::kSealed; }) ||
+         !dataset::SealedRegister().check(samples).empty();
+}
+
+void open_seal(const infer::WireEvalOptions& options, EvalSet& set) {
+  set.sealed = any_sealed(set.samples);
+  VOXLOOM_CHECK(!set.sealed || options.unseal,
+                ErrorCode::kInvalidArgument,
+                "R9: data '{}' holds sealed samples; --unseal opens them and notes it",
+                options.data);
+  if (!set.sealed) return;
+  VOXLOOM_CHECK(!looks_for_threshold(options),
+                ErrorCode::kInvalidArgument,
+                "R8: no threshold may be chosen on sealed samples: give '{}' one with --threshold, "
+                "and compare to packages only",
+                infer::WireEvalOptions::kRidgeModel);
+  note_opening(options, set, "opened", ordered_json::object());
+}
+
 /// The samples of one role of a manifest, or all of a folder.
-std::vector<Sample> samples_of(const infer::WireEvalOptions& options,
-                               Progress& progress,
-                               const CancelToken& stop) {
-  if (fs::is_directory(options.data)) {
-    const auto& reader = dataset::find_reader("auto", options.data);
-    return dataset::prepare(reader.list(options.data), progress, stop).samples;
+EvalSet open_set(const infer::WireEvalOptions& options,
+                 Progress& progress,
+                 const CancelToken& stop) {
+  EvalSet set;
+  const fs::path data = options.data;
+  if (fs::is_directory(data)) {
+    auto listing = dataset::find_reader("auto", data).list(data);
+    set.samples = listing.samples;
+    set.log = data / dataset::kUnsealLog;
+    open_seal(options, set);
+    set.samples = dataset::prepare(std::move(listing), progress, stop).samples;
+    std::string digests;
+    for (const auto& sample : set.samples) digests += sample.sha256_image + sample.sha256_mask;
+    set.fingerprint = sha256_hex(digests);
+    if (!set.sealed) open_seal(options, set);  // Copies of sealed images show by their hashes.
+    return set;
   }
   const auto role = dataset::role_from_name(options.role);
-  auto samples = dataset::with_role(dataset::read_manifest(options.data).samples, role);
-  VOXLOOM_CHECK(!samples.empty(),
+  const auto manifest = dataset::read_manifest(data);
+  set.samples = dataset::with_role(manifest.samples, role);
+  set.fingerprint = manifest.fingerprint;
+  set.log = data.parent_path() / dataset::kUnsealLog;
+  VOXLOOM_CHECK(!set.samples.empty(),
                 ErrorCode::kInvalidArgument,
                 "data '{}': holds no sample of the role {}",
                 options.data,
                 options.role);
-  return samples;
-}
-
-/// Opening a sealed set leaves a line that says when, with which weights and what came out.
-void note_unsealing(const infer::WireEvalOptions& options, const ordered_json& metrics) {
-  const auto path = fs::path(options.data).parent_path() / "unsealed.jsonl";
-  std::string log = fs::exists(path) ? read_text_file(path) : std::string();
-  const auto package = weights::find_package(options.model);
-  const auto now = std::chrono::duration_cast<std::chrono::seconds>(
-                       std::chrono::system_clock::now().time_since_epoch())
-                       .count();
-  log += ordered_json{{"unix_time", now},
-                      {"version", VOXLOOM_VERSION},
-                      {"model_sha256", package.info.weights_sha256},
-                      {"metrics", metrics}}
-             .dump() +
-         "\n";
-  AtomicFile file(path, Overwrite::kReplace);
-  file.write(log);
-  file.commit();
+  open_seal(options, set);
+  return set;
 }
 
 struct Measured {
@@ -96,7 +157,7 @@ class Curves {
   std::vector<dataset::FrameCurves> frames_;
 };
 
-Measured measure(const std::vector<Sample>& samples,
+Measured measure(const EvalSet& set,
                  const ObjectClasses& classes,
                  Finder& finder,
                  Progress& progress,
@@ -104,12 +165,13 @@ Measured measure(const std::vector<Sample>& samples,
   Measured out;
   Curves curves;
   std::string sequence;
-  progress.begin(format("evaluate {}", finder.info().name), static_cast<int64_t>(samples.size()));
-  for (const auto& sample : samples) {
+  progress.begin(format("evaluate {}", finder.info().name),
+                 static_cast<int64_t>(set.samples.size()));
+  for (const auto& sample : set.samples) {
     stop.check();
     if (sample.sequence != sequence) finder.reset();
     sequence = sample.sequence;
-    auto labelled = dataset::load_sample(sample);
+    auto labelled = dataset::load_sample(sample, set.access());
     VOXLOOM_CHECK(!labelled.mask.empty(),
                   ErrorCode::kInvalidArgument,
                   "sample '{}': must have a mask to be measured",
@@ -183,7 +245,7 @@ std::string metrics_rows(const ordered_json& metrics) {
 }
 
 /// Pictures of the cases with the lowest Dice.
-std::string worst_cases(const std::vector<Sample>& samples,
+std::string worst_cases(const EvalSet& set,
                         const Measured& measured,
                         const ObjectClasses& classes,
                         int64_t count) {
@@ -196,7 +258,7 @@ std::string worst_cases(const std::vector<Sample>& samples,
   order.resize(std::min(order.size(), static_cast<size_t>(count)));
   std::string body;
   for (const size_t i : order) {
-    const auto labelled = dataset::load_sample(samples[i]);
+    const auto labelled = dataset::load_sample(set.samples[i], set.access());
     const auto canvas =
         compare_masks(labelled, object_mask(labelled.mask, classes), measured.predicted[i]);
     const auto png =
@@ -257,14 +319,8 @@ ordered_json evaluate(const infer::WireEvalOptions& options,
   check_output(folder / "report.html", overwrite);
   check_output(folder / "metrics.json", overwrite);
 
-  const auto samples = samples_of(options, progress, stop);
-  const bool sealed = std::any_of(samples.begin(), samples.end(), [](const Sample& sample) {
-    return sample.role == dataset::Role::kSealed;
-  });
-  VOXLOOM_CHECK(!sealed || options.unseal,
-                ErrorCode::kInvalidArgument,
-                "data '{}': holds sealed samples; --unseal opens them and notes it",
-                options.data);
+  const auto set = open_set(options, progress, stop);
+  const auto& samples = set.samples;
   Model model = open_model(options.model, options);
   auto names = options.classes;
   if (names.empty()) names = model.segmenter->info().classes;
@@ -276,7 +332,7 @@ ordered_json evaluate(const infer::WireEvalOptions& options,
   }
   const auto finder = make_finder(std::move(model), threshold, options);
   const auto& info = finder->info();
-  const auto measured = measure(samples, classes, *finder, progress, stop);
+  const auto measured = measure(set, classes, *finder, progress, stop);
 
   auto result = measured.table.to_json(options.resamples);
   result["model"] = info.name;
@@ -293,11 +349,15 @@ ordered_json evaluate(const infer::WireEvalOptions& options,
         other.ridge ? best_threshold(samples, classes, *other.segmenter, progress, stop)
                     : other.segmenter->info().threshold;
     const auto others = make_finder(std::move(other), its_threshold, options);
-    const auto measured_others = measure(samples, classes, *others, progress, stop);
+    const auto measured_others = measure(set, classes, *others, progress, stop);
     result["compared_to"] = others->info().name;
     result["differences"] = differences(measured.table, measured_others.table, options.resamples);
   }
-  if (sealed) note_unsealing(options, result["metrics"]);
+  result["notes"] = dataset::report_notes(samples);
+  if (set.sealed) {
+    note_opening(
+        options, set, "measured", {{"threshold", threshold}, {"scores", result["metrics"]}});
+  }
 
   std::string body = format(
       "<h1>Wire segmentation: {}</h1>\n<p>{} cases, {}, {} {}. Means over images; 95 "
@@ -310,6 +370,9 @@ ordered_json evaluate(const infer::WireEvalOptions& options,
       info.precision,
       distribution(measured.table),
       metrics_rows(result["metrics"]));
+  for (const auto& note : result["notes"]) {
+    body += "<p class=\"note\">" + html_escape(note.get<std::string>()) + "</p>\n";
+  }
   if (result.contains("differences")) {
     body += format(
         "<h2>Compared to {}</h2>\n<table><tr><th>metric</th><th>difference</th>"
@@ -327,7 +390,7 @@ ordered_json evaluate(const infer::WireEvalOptions& options,
   }
   body += dose_table_html(doses);
   body += "<h2>Worst cases</h2>\n<p class=\"note\">Green found, blue missed, red wrong.</p>\n" +
-          worst_cases(samples, measured, classes, options.worst);
+          worst_cases(set, measured, classes, options.worst);
   AtomicFile report(folder / "report.html", overwrite);
   report.write(html_page("Wire segmentation", body));
   AtomicFile numbers(folder / "metrics.json", overwrite);

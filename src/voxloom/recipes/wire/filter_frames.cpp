@@ -72,6 +72,11 @@ class VideoFrames final : public FrameSource {
   std::unique_ptr<video::VideoReader> reader_;
 };
 
+std::unique_ptr<FrameSource> open_video_frames(const std::string& data) {
+  refuse_sealed_source(data);
+  return std::make_unique<VideoFrames>(data);
+}
+
 /// The reader that recognises a folder, if any does.
 const dataset::DatasetReader* reader_of(const fs::path& folder) {
   for (const auto& reader : dataset::dataset_readers()) {
@@ -91,12 +96,15 @@ std::unique_ptr<FrameSource> open_frames(const std::string& data,
   } else if (fs::is_directory(data)) {
     const auto* reader = reader_of(data);
     // A folder of pictures alone is a video.
-    if (reader == nullptr) return std::make_unique<VideoFrames>(data);
-    samples = dataset::prepare(reader->list(data), progress, stop).samples;
+    if (reader == nullptr) return open_video_frames(data);
+    auto listing = reader->list(data);
+    refuse_sealed(listing.samples);  // Before any is opened, and again when their hashes are known.
+    samples = dataset::prepare(std::move(listing), progress, stop).samples;
   } else {
-    return std::make_unique<VideoFrames>(data);
+    return open_video_frames(data);
   }
   refuse_sealed(samples);
+  keep_for_statistics(samples, data);
   return std::make_unique<SampleFrames>(std::move(samples));
 }
 

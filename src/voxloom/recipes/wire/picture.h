@@ -4,6 +4,7 @@
 
 #include "voxloom/dataset/sample.h"
 #include "voxloom/image/canvas.h"
+#include "voxloom/infer/wire_boxes.h"
 #include "voxloom/recipes/wire/samples.h"
 
 namespace voxloom::recipes::wire {
@@ -13,5 +14,10 @@ namespace voxloom::recipes::wire {
 [[nodiscard]] image::Canvas compare_masks(const dataset::LabelledImage& image,
                                           const ObjectMask& truth,
                                           const std::vector<uint8_t>& predicted);
+
+/// The image with true boxes green and found ones orange, their confidence beside them.
+[[nodiscard]] image::Canvas show_boxes(const dataset::LabelledImage& image,
+                                       const std::vector<infer::WireBox>& truth,
+                                       const std::vector<infer::WireBox>& found);
 
 }  // namespace voxloom::recipes::wire

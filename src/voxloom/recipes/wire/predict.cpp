@@ -8,6 +8,7 @@
 #include "voxloom/core/atomic_file.h"
 #include "voxloom/core/error.h"
 #include "voxloom/dataset/manifest.h"
+#include "voxloom/dataset/sealed.h"
 #include "voxloom/infer/wire_overlay.h"
 #include "voxloom/infer_ml/wire_network.h"
 #include "voxloom/io/raster.h"
@@ -47,6 +48,9 @@ std::vector<Input> inputs_of(const std::vector<std::string>& sources) {
     }
   }
   VOXLOOM_CHECK(!out.empty(), ErrorCode::kNotFound, "inputs: hold no PNG or JPEG images");
+  std::vector<fs::path> files;
+  for (const auto& input : out) files.push_back(input.file);
+  dataset::SealedRegister().refuse_files(files);
   std::set<std::string> names;
   for (const auto& input : out) {
     VOXLOOM_CHECK(names.insert(input.name).second,

@@ -5,6 +5,8 @@
 #include "voxloom/core/error.h"
 #include "voxloom/core/sha256.h"
 #include "voxloom/dataset/manifest.h"
+#include "voxloom/dataset/sealed.h"
+#include "voxloom/video/picture.h"
 
 namespace voxloom::recipes::wire {
 
@@ -24,7 +26,8 @@ ObjectClasses object_classes(const std::vector<std::string>& names,
                          static_cast<uint8_t>(wanted)) != sample.classes.end();
       });
     };
-    const bool device = has(WireClass::kGuidewire) || has(WireClass::kCatheter);
+    const bool device =
+        has(WireClass::kGuidewire) || has(WireClass::kCatheter) || has(WireClass::kDevice);
     classes = device ? std::vector{WireClass::kGuidewire, WireClass::kCatheter}
                      : std::vector{WireClass::kVessel};
   }
@@ -36,6 +39,14 @@ ObjectClasses object_classes(const std::vector<std::string>& names,
     out.is_object[static_cast<uint8_t>(wire_class)] = true;
     out.names.emplace_back(dataset::wire_class_name(wire_class));
   }
+  const auto object = [&out](WireClass wire_class) -> bool& {
+    return out.is_object[static_cast<uint8_t>(wire_class)];
+  };
+  bool &wire = object(WireClass::kGuidewire), &catheter = object(WireClass::kCatheter);
+  if (object(WireClass::kDevice)) wire = catheter = true;
+  object(WireClass::kDevice) = wire && catheter;
+  out.is_ignored[static_cast<uint8_t>(WireClass::kDevice)] = wire != catheter;
+  out.is_ignored[static_cast<uint8_t>(WireClass::kIgnore)] = true;
   return out;
 }
 
@@ -55,9 +66,33 @@ void refuse_sealed(const std::vector<Sample>& samples) {
   for (const auto& sample : samples) {
     VOXLOOM_CHECK(sample.role != dataset::Role::kSealed,
                   ErrorCode::kInvalidArgument,
-                  "sample '{}': is sealed and must not be in a manifest of training (only "
-                  "'wire eval --unseal' opens it)",
+                  "R8: sample '{}' is sealed; training and statistics read other roles, only "
+                  "'wire eval --unseal' opens it",
                   sample.id);
+  }
+  dataset::refuse_violations({.violations = dataset::SealedRegister().check(samples), .notes = {}},
+                             "data");
+}
+
+void keep_for_statistics(std::vector<Sample>& samples, const std::string& data) {
+  using dataset::Role;
+  std::erase_if(samples, [](const Sample& sample) {
+    return sample.role != Role::kTrain && sample.role != Role::kFinetune &&
+           sample.role != Role::kVal;
+  });
+  VOXLOOM_CHECK(!samples.empty(),
+                ErrorCode::kInvalidArgument,
+                "R8: data '{}' must hold samples of the role train, finetune or val, got none",
+                data);
+}
+
+void refuse_sealed_source(const std::string& source) {
+  std::error_code failed;
+  const dataset::SealedRegister sealed;
+  if (std::filesystem::is_directory(source, failed)) {
+    sealed.refuse_files(video::list_pictures(source));
+  } else if (std::filesystem::is_regular_file(source, failed)) {
+    sealed.refuse_files({source});
   }
 }
 
@@ -80,7 +115,7 @@ ObjectMask object_mask(const std::vector<uint8_t>& classes, const ObjectClasses&
                  .ignore = std::vector<uint8_t>(classes.size())};
   for (size_t i = 0; i < classes.size(); ++i) {
     out.object[i] = wanted(classes[i]);
-    out.ignore[i] = classes[i] == static_cast<uint8_t>(WireClass::kIgnore);
+    out.ignore[i] = wanted.is_ignored[classes[i]];
   }
   return out;
 }

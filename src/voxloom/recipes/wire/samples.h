@@ -14,11 +14,15 @@ namespace voxloom::recipes::wire {
 struct ObjectClasses {
   std::vector<std::string> names;  ///< As WireClass calls them.
   std::array<bool, 256> is_object{};
+  /// Neither loss nor metric looks there: unknown, or perhaps the object (a device of a data set
+  /// that does not tell wires from catheters, where one of them alone is the object).
+  std::array<bool, 256> is_ignored{};
   [[nodiscard]] bool operator()(uint8_t wire_class) const { return is_object[wire_class]; }
 };
 
-/// The classes called `names`; without any, guidewire and catheter, or vessel where none of the
-/// samples' data sets has a device. Throws kInvalidArgument for unknown names and background.
+/// The classes called `names` ("device" is guidewire and catheter); without any, guidewire and
+/// catheter, or vessel where none of the samples' data sets has a device. Throws kInvalidArgument
+/// for unknown names and background.
 [[nodiscard]] ObjectClasses object_classes(const std::vector<std::string>& names,
                                            const std::vector<dataset::Sample>& samples);
 
@@ -31,8 +35,18 @@ struct SampleSet {
 /// The samples of manifests.
 [[nodiscard]] SampleSet read_samples(const std::vector<std::string>& manifests);
 
-/// Throws kInvalidArgument naming the first when one is sealed: training never opens those.
+/// Throws kInvalidArgument naming the first when one is sealed, by its role, by a marker above its
+/// files or as a copy of a sealed image: only `wire eval --unseal` opens those (hold-out rules R8
+/// to R10). Opens no image.
 void refuse_sealed(const std::vector<dataset::Sample>& samples);
+
+/// Leaves those that statistics and choices may look at: train, finetune and val (rule R8). Throws
+/// kInvalidArgument when none is left.
+void keep_for_statistics(std::vector<dataset::Sample>& samples, const std::string& data);
+
+/// The same as refuse_sealed() for a source of frames without manifest: a file, a folder of
+/// pictures, or what is no path at all (a camera, an address).
+void refuse_sealed_source(const std::string& source);
 
 /// Whether the objects of all samples are brighter than their surroundings: what a package trained
 /// on them says about itself. Networks see dark objects either way; a set that holds a few inverted

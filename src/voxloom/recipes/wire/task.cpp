@@ -2,16 +2,22 @@
 
 #include <algorithm>
 #include <cmath>
+#include <map>
+#include <string_view>
 
 #include <nlohmann/json.hpp>
 
 #include "voxloom/core/error.h"
+#include "voxloom/data/batch_maker.h"
 #include "voxloom/image/canvas.h"
+#include "voxloom/infer_ml/cascade.h"
 #include "voxloom/infer_ml/wire_network.h"
 #include "voxloom/metrics/bootstrap.h"
 #include "voxloom/metrics/wire_metrics.h"
 #include "voxloom/models/wire/wire_input.h"
+#include "voxloom/nn/loss_ranks.h"
 #include "voxloom/recipes/wire/picture.h"
+#include "voxloom/recipes/wire/task_parts.h"
 #include "voxloom/tensor/load.h"
 #include "voxloom/weights/package.h"
 
@@ -19,7 +25,6 @@ namespace voxloom::recipes::wire {
 namespace {
 
 using dataset::Sample;
-using dataset::WireClass;
 using nlohmann::ordered_json;
 
 nn::HybridOptions loss_options(const infer::WireTrainOptions& options) {
@@ -45,35 +50,21 @@ nn::HybridOptions loss_options(const infer::WireTrainOptions& options) {
   return loss;
 }
 
-data::LoaderOptions loader_options(const infer::WireTrainOptions& options, int64_t size_multiple) {
-  VOXLOOM_CHECK(options.crop % size_multiple == 0,
-                ErrorCode::kInvalidArgument,
-                "--crop: must be a multiple of {} for this network, got {}",
-                size_multiple,
-                options.crop);
-  return {.batch_size = options.batch,
-          .crop = options.crop,
-          .foreground_share = options.foreground_share,
-          .pad_multiple = options.crop == 0 ? size_multiple : 1,
-          .workers = options.workers,
-          .cache_mb = options.cache_mb,
-          .seed = static_cast<uint64_t>(options.trainer.seed),
-          .augment = options.augment};
-}
-
-/// Dice of one image at each threshold.
+/// Pixels of all images together at each threshold.
 struct ThresholdScan {
-  std::vector<double> thresholds;
-  std::vector<std::vector<double>> dice;  ///< [threshold][image]
+  struct Counts {
+    double threshold = 0.0, both = 0.0, predicted = 0.0, real = 0.0;
+    [[nodiscard]] double dice() const { return 2.0 * both / std::max(1.0, predicted + real); }
+  };
+  std::vector<Counts> counts;
 
   ThresholdScan() {
-    for (int k = 4; k <= 16; ++k) thresholds.push_back(0.05 * k);
-    dice.resize(thresholds.size());
+    for (int k = 4; k <= 16; ++k) counts.push_back({.threshold = 0.05 * k});
   }
 
   void add(const std::vector<float>& probability, const ObjectMask& truth) {
-    for (size_t t = 0; t < thresholds.size(); ++t) {
-      const auto limit = static_cast<float>(thresholds[t]);
+    for (auto& c : counts) {
+      const auto limit = static_cast<float>(c.threshold);
       int64_t both = 0, predicted = 0, real = 0;
       for (size_t i = 0; i < probability.size(); ++i) {
         if (truth.ignore[i] != 0) continue;
@@ -82,25 +73,100 @@ struct ThresholdScan {
         predicted += p;
         real += y;
       }
-      dice[t].push_back(predicted + real == 0 ? 1.0
-                                              : 2.0 * static_cast<double>(both) /
-                                                    static_cast<double>(predicted + real));
+      c.both += static_cast<double>(both);
+      c.predicted += static_cast<double>(predicted);
+      c.real += static_cast<double>(real);
     }
   }
 
-  [[nodiscard]] double best() const {
-    size_t best = 0;
-    double highest = -1.0;
-    for (size_t t = 0; t < thresholds.size(); ++t) {
-      const double mean = metrics::mean(dice[t]);
-      if (mean > highest) {
-        highest = mean;
-        best = t;
-      }
-    }
-    return thresholds[best];
+  [[nodiscard]] const Counts& best() const {
+    return *std::max_element(counts.begin(), counts.end(), [](const Counts& a, const Counts& b) {
+      return a.dice() < b.dice();
+    });
   }
 };
+
+/// Means over the images that show an object: without one a score is 1 or 0, whatever was asked.
+class ObjectMeans {
+ public:
+  void add(const metrics::WireMetrics& measured) {
+    if (measured.truth_empty) {
+      ++empty_;
+      alarms_ += measured.predicted_empty ? 0 : 1;
+      return;
+    }
+    dice_.push_back(measured.pixels.dice());
+    iou_.push_back(measured.pixels.iou());
+    recall_.push_back(measured.pixels.recall());
+    cldice_.push_back(measured.cldice.value);
+    tolerance_.push_back(measured.tolerance.front().line.f1);
+  }
+
+  void write(train::Metrics& out) const {
+    const auto mean = [](const std::vector<double>& v) {
+      return v.empty() ? 0.0 : metrics::mean(v);
+    };
+    out["dice"] = mean(dice_);
+    out["iou"] = mean(iou_);
+    out["recall"] = mean(recall_);
+    out["cldice"] = mean(cldice_);
+    out["tolerance_f1_2px"] = mean(tolerance_);
+    if (empty_ > 0)
+      out["false_alarms"] = static_cast<double>(alarms_) / static_cast<double>(empty_);
+  }
+
+ private:
+  std::vector<double> dice_, iou_, recall_, cldice_, tolerance_;
+  int64_t empty_ = 0, alarms_ = 0;
+};
+
+/// Copies all parameters and buffers. Where `to` looks at more frames than `from` it sees the frame
+/// itself as that did, and nothing yet of the others. Throws kInvalidArgument for other shapes.
+void copy_weights(const models::wire::WireNetwork& from,
+                  models::wire::WireNetwork& to,
+                  const std::string& where) {
+  const torch::NoGradGuard no_grad;
+  const auto copy = [&](const auto& sources, const auto& targets) {
+    for (const auto& item : targets) {
+      const at::Tensor* source = sources.find(item.key());
+      at::Tensor target = item.value();
+      const bool looks_back = source != nullptr && target.dim() == 4 && source->dim() == 4 &&
+                              target.size(1) == to.in_channels() &&
+                              source->size(1) == from.in_channels() &&
+                              target.size(1) > source->size(1) && target.size(0) == source->size(0);
+      if (looks_back) {
+        target.zero_();
+        target = target.slice(1, 0, source->size(1));
+      }
+      VOXLOOM_CHECK(source != nullptr && source->sizes() == target.sizes(),
+                    ErrorCode::kInvalidArgument,
+                    "--init '{}': must have the network's own shapes, got another one of '{}'",
+                    where,
+                    item.key());
+      target.copy_(*source);
+    }
+  };
+  copy(from.named_parameters(), to.named_parameters());
+  copy(from.named_buffers(), to.named_buffers());
+}
+
+/// The frame and those before it as channels, objects dark: [1, C, H, W].
+at::Tensor clip_image(const Sample& sample,
+                      const dataset::LabelledImage& labelled,
+                      const std::vector<Sample>& earlier) {
+  const auto tensor = [](const Sample& s, const dataset::LabelledImage& l) {
+    const auto image =
+        at::from_blob(const_cast<float*>(l.image.data()), {1, 1, l.height, l.width}, at::kFloat);
+    return s.bright_object ? 1.0 - image : image.clone();
+  };
+  std::vector<at::Tensor> frames{tensor(sample, labelled)};
+  for (const auto& before : earlier) {
+    const auto frame = dataset::load_sample(before);
+    const bool same = frame.width == labelled.width && frame.height == labelled.height;
+    frames.push_back(same ? tensor(before, frame) : frames.back());
+  }
+  return at::cat(frames, 1);
+}
 
 double cross_entropy(const std::vector<float>& probability, const ObjectMask& truth) {
   double sum = 0.0, count = 0.0;
@@ -119,58 +185,66 @@ WireTask::WireTask(const infer::WireTrainOptions& options,
                    std::vector<Sample> train_samples,
                    std::vector<Sample> validation_samples,
                    ObjectClasses classes,
-                   std::string data_fingerprint)
+                   std::string data_fingerprint,
+                   train::Communicator* ranks)
     : options_(options),
       loss_(loss_options(options)),
       train_samples_(std::move(train_samples)),
       validation_samples_(spread(validation_samples, options.validate_images)),
       classes_(std::move(classes)),
       data_fingerprint_(std::move(data_fingerprint)) {
-  VOXLOOM_CHECK(!train_samples_.empty() && !validation_samples_.empty(),
-                ErrorCode::kInvalidArgument,
-                "--data: must hold samples that train and samples that validate (role val), got {} "
-                "and {}",
-                train_samples_.size(),
-                validation_samples_.size());
+  check_has_samples(train_samples_, validation_samples_);
   bright_object_ = bright_objects(train_samples_);
   network_ = models::wire::make_wire_network(options.architecture,
                                              ordered_json::parse(options.network),
                                              static_cast<uint64_t>(options.trainer.seed));
-  VOXLOOM_CHECK(network_->in_channels() == 1,
-                ErrorCode::kUnsupported,
-                "--network '{}': looks at {} frames at a time, this recipe trains on single ones",
-                options.architecture,
-                network_->in_channels());
-  if (!options.init.empty()) start_from_package(options.init);
-  loader_ = std::make_unique<data::Loader>(train_samples_,
-                                           loader_options(options, network_->size_multiple()));
+  if (!options.init.empty()) {
+    const auto start = start_package(options.init, options.architecture);
+    copy_weights(*infer_ml::load_wire_network(start), *network_, options.init);
+  }
+  auto loading = loader_options(options, network_->size_multiple(), ranks);
+  loading.frames = network_->in_channels();
+  if (options.crops == infer::CropKind::kBoxes) {
+    VOXLOOM_CHECK(options.crop > 0,
+                  ErrorCode::kInvalidArgument,
+                  "--crops boxes: needs the side of the crops, --crop 224");
+    VOXLOOM_CHECK(loading.frames == 1,
+                  ErrorCode::kUnsupported,
+                  "--crops boxes: needs a network that looks at one frame, '{}' looks at {}",
+                  options.architecture,
+                  loading.frames);
+    crops_.side = options.crop;
+    loading.boxes = {.on = true, .is_object = classes_.is_object, .rule = crops_};
+  }
+  loader_ = std::make_unique<data::Loader>(train_samples_, loading);
+  find_earlier(validation_samples);
+  if (ranks != nullptr) {
+    sum_over_ranks_ = [ranks](const at::Tensor& sums) { ranks->sum(sums); };
+  }
   object_table_ = at::zeros({256}, at::kFloat);
   for (int64_t c = 0; c < 256; ++c) {
     if (classes_(static_cast<uint8_t>(c))) object_table_[c] = 1.0F;
   }
-}
-
-void WireTask::start_from_package(const std::string& package) {
-  const auto found = weights::find_package(package);
-  VOXLOOM_CHECK(found.info.task == "wire" && found.info.architecture == options_.architecture,
-                ErrorCode::kInvalidArgument,
-                "--init '{}': must be a wire package of the architecture {}, got {} {}",
-                package,
-                options_.architecture,
-                found.info.task,
-                found.info.architecture);
-  tensor::load_state_dict(*network_,
-                          weights::read_package_weights(found),
-                          (found.folder / weights::kWeightsFile).string());
-}
-
-/// Biases and the factors of norms are not pulled towards 0.
-std::vector<train::ParameterGroup> WireTask::parameter_groups() {
-  train::ParameterGroup matrices, others{.weight_decay_factor = 0.0};
-  for (auto& parameter : network_->parameters()) {
-    (parameter.dim() > 1 ? matrices : others).parameters.push_back(parameter);
+  counted_table_ = at::ones({256}, at::kFloat);
+  for (int64_t c = 0; c < 256; ++c) {
+    if (classes_.is_ignored[static_cast<size_t>(c)]) counted_table_[c] = 0.0F;
   }
-  return {std::move(matrices), std::move(others)};
+}
+
+/// The frames before each validation image, for networks that look back.
+void WireTask::find_earlier(const std::vector<Sample>& all) {
+  const auto earlier = data::earlier_frames(all, network_->in_channels() - 1);
+  std::map<std::string_view, size_t> place;
+  for (size_t i = 0; i < all.size(); ++i) place[all[i].id] = i;
+  for (const auto& sample : validation_samples_) {
+    auto& list = validation_earlier_.emplace_back();
+    for (const int64_t i : earlier[place.at(sample.id)])
+      list.push_back(all[static_cast<size_t>(i)]);
+  }
+}
+
+std::vector<train::ParameterGroup> WireTask::parameter_groups() {
+  return matrices_and_others(*network_);
 }
 
 void WireTask::begin_epoch(int64_t epoch, int64_t epochs, int64_t first_step) {
@@ -188,11 +262,12 @@ train::Step WireTask::step() {
   const auto target =
       object_table_.index_select(0, classes.flatten()).view_as(classes).unsqueeze(1);
   const auto weight =
-      classes.ne(static_cast<int64_t>(WireClass::kIgnore)).to(at::kFloat).unsqueeze(1);
+      counted_table_.index_select(0, classes.flatten()).view_as(classes).unsqueeze(1);
   const auto logits = network_->forward_train(models::wire::normalise(batch->image));
   const double progress = (static_cast<double>(epoch_) +
                            static_cast<double>(step_) / static_cast<double>(steps_per_epoch())) /
                           static_cast<double>(epochs_);
+  const nn::LossesOverRanks over_ranks(sum_over_ranks_);
   const auto loss = nn::hybrid_loss(logits, target, weight, loss_, progress);
   train::Step step{
       .loss = loss.total, .items = batch->image.size(0), .loader_wait_s = batch->wait_s};
@@ -204,30 +279,57 @@ train::Step WireTask::step() {
   return step;
 }
 
-train::Metrics WireTask::validate(Progress& progress, const CancelToken& stop) {
+/// Of the whole image, or inside crops round the true boxes: what a perfect detector would give.
+std::vector<float> WireTask::probability_of(const Sample& sample,
+                                            const dataset::LabelledImage& labelled,
+                                            const ObjectMask& truth,
+                                            const std::vector<Sample>& earlier) {
   const auto logits_of = [this](const at::Tensor& x) { return network_->forward(x); };
+  const auto clip = clip_image(sample, labelled, earlier);
+  std::vector<float> probability;
+  if (options_.crops == infer::CropKind::kBoxes) {
+    const auto pixels = clip.contiguous();
+    const auto boxes = infer::boxes_of_mask(truth.object, labelled.width, labelled.height);
+    infer_ml::crop_probability(
+        logits_of,
+        network_->size_multiple(),
+        {pixels.const_data_ptr<float>(), static_cast<size_t>(pixels.numel())},
+        labelled.width,
+        labelled.height,
+        boxes,
+        crops_,
+        infer::TestAugmentation::kNone,
+        probability);
+    return probability;
+  }
+  const auto map = infer_ml::wire_probability(
+                       logits_of, clip, network_->size_multiple(), infer::TestAugmentation::kNone)
+                       .contiguous();
+  probability.assign(map.const_data_ptr<float>(), map.const_data_ptr<float>() + map.numel());
+  return probability;
+}
+
+train::Metrics WireTask::validate(Progress& progress, const CancelToken& stop) {
   ThresholdScan scan;
   std::vector<std::vector<float>> probabilities;
   std::vector<ObjectMask> truths;
   std::vector<double> losses;
   std::vector<dataset::LabelledImage> shown;
-  constexpr size_t kPictures = 4;
+  // Four pictures, spread as the images are, so that they are of different sequences.
+  const auto is_shown = [stride = std::max<size_t>(1, validation_samples_.size() / 4)](size_t i) {
+    return i % stride == 0 && i / stride < 4;
+  };
   progress.begin("validate", static_cast<int64_t>(validation_samples_.size()));
-  for (const auto& sample : validation_samples_) {
+  for (size_t n = 0; n < validation_samples_.size(); ++n) {
     stop.check();
+    const auto& sample = validation_samples_[n];
     auto labelled = dataset::load_sample(sample);
-    auto image = at::from_blob(labelled.image.data(), {1, 1, labelled.height, labelled.width});
-    const auto probability = infer_ml::wire_probability(logits_of,
-                                                        sample.bright_object ? 1.0 - image : image,
-                                                        network_->size_multiple(),
-                                                        infer::TestAugmentation::kNone)
-                                 .contiguous();
-    probabilities.emplace_back(probability.data_ptr<float>(),
-                               probability.data_ptr<float>() + probability.numel());
     truths.push_back(object_mask(labelled.mask, classes_));
+    probabilities.push_back(
+        probability_of(sample, labelled, truths.back(), validation_earlier_[n]));
     scan.add(probabilities.back(), truths.back());
     losses.push_back(cross_entropy(probabilities.back(), truths.back()));
-    if (shown.size() < kPictures) {
+    if (is_shown(n)) {
       shown.push_back(std::move(labelled));
     } else {
       // Only the size is needed again.
@@ -238,26 +340,21 @@ train::Metrics WireTask::validate(Progress& progress, const CancelToken& stop) {
   }
   progress.end();
 
-  const double threshold = scan.best();
-  std::vector<double> dice, iou, cldice, tolerance, recall;
+  const auto& best = scan.best();
+  ObjectMeans means;
   pictures_.clear();
   for (size_t i = 0; i < truths.size(); ++i) {
     std::vector<uint8_t> predicted(probabilities[i].size());
     for (size_t k = 0; k < predicted.size(); ++k) {
-      predicted[k] = probabilities[i][k] > static_cast<float>(threshold);
+      predicted[k] = probabilities[i][k] > static_cast<float>(best.threshold);
     }
-    const auto measured = metrics::measure_wire({.width = shown[i].width,
-                                                 .height = shown[i].height,
-                                                 .truth = truths[i].object,
-                                                 .predicted = predicted,
-                                                 .ignore = truths[i].ignore},
-                                                {.radii_px = {2.0}, .radii_mm = {}});
-    dice.push_back(measured.pixels.dice());
-    iou.push_back(measured.pixels.iou());
-    recall.push_back(measured.pixels.recall());
-    cldice.push_back(measured.cldice.value);
-    tolerance.push_back(measured.tolerance.front().line.f1);
-    if (i < kPictures) {
+    means.add(metrics::measure_wire({.width = shown[i].width,
+                                     .height = shown[i].height,
+                                     .truth = truths[i].object,
+                                     .predicted = predicted,
+                                     .ignore = truths[i].ignore},
+                                    {.radii_px = {2.0}, .radii_mm = {}}));
+    if (is_shown(i)) {
       const auto canvas = compare_masks(shown[i], truths[i], predicted);
       pictures_.push_back({.name = validation_samples_[i].id,
                            .width = canvas.width(),
@@ -265,13 +362,10 @@ train::Metrics WireTask::validate(Progress& progress, const CancelToken& stop) {
                            .rgb = canvas.pixels()});
     }
   }
-  return {{"loss", metrics::mean(losses)},
-          {"dice", metrics::mean(dice)},
-          {"iou", metrics::mean(iou)},
-          {"recall", metrics::mean(recall)},
-          {"cldice", metrics::mean(cldice)},
-          {"tolerance_f1_2px", metrics::mean(tolerance)},
-          {"threshold", threshold}};
+  train::Metrics out{
+      {"loss", metrics::mean(losses)}, {"dice_pooled", best.dice()}, {"threshold", best.threshold}};
+  means.write(out);
+  return out;
 }
 
 void WireTask::write_model(const std::filesystem::path& folder, const train::Metrics& metrics) {
@@ -287,7 +381,8 @@ void WireTask::write_model(const std::filesystem::path& folder, const train::Met
       .preprocessing = infer_ml::wire_preprocessing_to_json(
           {.classes = classes_.names,
            .threshold = metrics.contains("threshold") ? number("threshold") : 0.5,
-           .bright_object = bright_object_}),
+           .bright_object = bright_object_,
+           .crop_side = options_.crops == infer::CropKind::kBoxes ? crops_.side : 0}),
       .labels = {{.value = 1, .name = classes_.names.front()}},
       .licence = options_.licence.empty() ? "unknown" : options_.licence,
       .created_by = format("voxloom {}", VOXLOOM_VERSION)};
@@ -296,6 +391,12 @@ void WireTask::write_model(const std::filesystem::path& folder, const train::Met
                             options_.architecture,
                             classes_.names.front(),
                             bright_object_ ? "grey" : "X-ray");
+  if (options_.crops == infer::CropKind::kBoxes) {
+    card += format(
+        "For crops of {} px round boxes, in a cascade; validated on crops round the true "
+        "boxes.\n\n",
+        crops_.side);
+  }
   card += format(
       "- Trained with `voxloom wire train`: {} images, validated on {} others, seed {}; data "
       "fingerprint {}.\n- Validation: Dice {:.4f}, IoU {:.4f}, clDice (Guo-Hall) {:.4f}, F1 within "

@@ -9,6 +9,7 @@
 #include "voxloom/infer/wire_overlay.h"
 #include "voxloom/infer_ml/wire_network.h"
 #include "voxloom/metrics/latency.h"
+#include "voxloom/recipes/wire/samples.h"
 #include "voxloom/video/open_video.h"
 #include "voxloom/video/video_writer.h"
 
@@ -55,6 +56,7 @@ ordered_json track(const infer::WireTrackCommand& command,
                    const CancelToken& stop) {
   const auto overwrite = command.force ? Overwrite::kReplace : Overwrite::kRefuse;
   if (!command.overlay.empty()) check_output(command.overlay, overwrite);
+  refuse_sealed_source(command.source);
   auto reader = video::newest_frame_only(video::open_video(command.source, open_options(command)));
   const auto& source = reader->info();
   auto tracker = infer::make_wire_tracker(

@@ -4,6 +4,7 @@
 
 #include "voxloom/serve/sampling/sampler.h"
 #include "voxloom/serve/sampling/scoring.h"
+#include "voxloom/serve/tasks/train_job.h"
 
 namespace voxloom::serve {
 namespace {
@@ -39,7 +40,7 @@ std::string member(const char* name, const std::string& json) {
 InfoDocument::InfoDocument(Services& services) : services_(services) {}
 
 std::string InfoDocument::head() const {
-  Json models = Json::object();
+  Json models = Json::object(), trainers = Json::object();
   const std::vector<ServedModel> served = services_.infer->models();
   for (const ServedModel& model : served) {
     models[model.name] = {{"type", model.type},
@@ -47,6 +48,7 @@ std::string InfoDocument::head() const {
                           {"dimension", model.dimension},
                           {"description", model.description},
                           {"config", model.config}};
+    if (is_trainable(model)) trainers[model.name] = trainer_info(model);
   }
   const Json head = {
       {"name", services_.name + " (" + services_.version + ")"},
@@ -54,7 +56,7 @@ std::string InfoDocument::head() const {
       {"version", services_.version},
       {"labels", all_labels(served)},
       {"models", models},
-      {"trainers", Json::object()}};
+      {"trainers", trainers}};
   std::string text = head.dump();
   text.pop_back();  // the object goes on
   return text;

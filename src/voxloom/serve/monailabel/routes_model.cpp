@@ -1,7 +1,7 @@
 // /model/*: the weights behind a served model.
 #include <chrono>
 
-#include "voxloom/jobs/child_process.h"
+#include "voxloom/core/child_process.h"
 #include "voxloom/serve/monailabel/services.h"
 #include "voxloom/weights/package.h"
 
@@ -59,7 +59,7 @@ Response put(Services& services, const Request& request) {
   const fs::path named = folder / (format("model-{}-", request.id) + file->filename);
   fs::rename(file->path, named);
   std::string last;
-  jobs::ChildOptions child;
+  ChildOptions child;
   child.argv = {services.program.string(),
                 "model",
                 "convert",
@@ -71,8 +71,8 @@ Response put(Services& services, const Request& request) {
                 "--force",
                 "--quiet"};
   child.folder = folder;  // so that its words name the file without our folders
-  child.on_line = [&](jobs::ChildStream, std::string_view line) { last = std::string(line); };
-  const jobs::ChildResult ended = jobs::run_child(child, request.disconnected);
+  child.on_line = [&](ChildStream, std::string_view line) { last = std::string(line); };
+  const ChildResult ended = run_child(child, request.disconnected);
   fs::remove(named);
   VOXLOOM_CHECK(ended.ok(), ErrorCode::kInvalidArgument, "model: {}", last);
   services.infer->renew_model(model->name);

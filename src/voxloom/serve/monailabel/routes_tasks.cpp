@@ -1,6 +1,7 @@
 // /train, /batch/infer and /scoring: background jobs under MONAI Label's names.
 #include "voxloom/serve/monailabel/services.h"
 #include "voxloom/serve/tasks/tasks.h"
+#include "voxloom/serve/tasks/train_job.h"
 
 namespace voxloom::serve {
 namespace {
@@ -89,9 +90,32 @@ Response score_all(Services& services, Request& request) {
   return Response::json({{"dice", {{"result", Json::parse(one.body)}, {"detail", nullptr}}}});
 }
 
-Response train(Request& request) {
-  throw Error(ErrorCode::kNotFound,
-              format("trainer '{}': this version has none", request.path_values.at("model")));
+Response train(Services& services, Request& request, const std::string& name, Json body) {
+  const ServedModel* model = services.infer->find(name);
+  VOXLOOM_CHECK(model != nullptr && is_trainable(*model),
+                ErrorCode::kNotFound,
+                "trainer '{}': there is none; /info/ lists the trainers",
+                name);
+  static_cast<void>(train_options(body));  // what does not fit is said now
+  body["model"] = name;
+  return submit(services, kTrainKind, body, request);
+}
+
+/// Every trainer, with {trainer: {options}} or options for all of them.
+Response train_all(Services& services, Request& request) {
+  const Json body = request.json_object();
+  Json shared = Json::object(), answer = Json::object();
+  for (const auto& [key, value] : body.items()) {
+    if (!value.is_object()) shared[key] = value;
+  }
+  for (const ServedModel& model : services.infer->models()) {
+    if (!is_trainable(model)) continue;
+    Json options = shared;
+    if (const auto own = body.find(model.name); own != body.end()) options.update(*own);
+    const Response one = train(services, request, model.name, std::move(options));
+    answer[model.name] = {{"result", Json::parse(one.body)}, {"detail", nullptr}};
+  }
+  return Response::json(answer);
 }
 
 }  // namespace
@@ -137,10 +161,18 @@ std::vector<Route> task_routes(Services& services) {
       "admin",
       "Start every trainer.",
       {sync, enqueue},
-      [](Request&) { return Response::json(Json::object()); },
-      Work::kInline);
+      [&services](Request& request) { return train_all(services, request); },
+      Work::kLong);
   routes.add(
-      "POST", "/train/{model}", "admin", "Start a trainer.", {sync, enqueue}, train, Work::kInline);
+      "POST",
+      "/train/{model}",
+      "admin",
+      "Start a trainer.",
+      {sync, enqueue},
+      [&services](Request& request) {
+        return train(services, request, request.path_values.at("model"), request.json_object());
+      },
+      Work::kLong);
   routes.add(
       "POST",
       "/batch/infer/{model}",

@@ -1,11 +1,14 @@
 #include "voxloom/serve/tasks/tasks.h"
 
 #include "voxloom/core/atomic_file.h"
+#include "voxloom/core/error.h"
 #include "voxloom/core/json_text.h"
 #include "voxloom/core/log.h"
 #include "voxloom/serve/datastore/open_image.h"
 #include "voxloom/serve/sampling/prompt_choice.h"
 #include "voxloom/serve/tasks/batch_job.h"
+#include "voxloom/serve/tasks/train_job.h"
+#include "voxloom/weights/package.h"
 
 namespace voxloom::serve {
 
@@ -72,9 +75,8 @@ Tasks::Tasks(Services& services,
   kinds[1].argv = [this](const jobs::JobRecord& job) { return scoring_command(job); };
   kinds[1].resumable = true;
   kinds[2].name = kTrain;
-  kinds[2].argv = [](const jobs::JobRecord&) -> std::vector<std::string> {
-    throw Error(ErrorCode::kUnsupported, "train: this version has no trainer");
-  };
+  kinds[2].argv = [this](const jobs::JobRecord& job) { return train_command(job); };
+  kinds[2].resumable = true;  // the run folder has checkpoints
   runner_ = std::make_unique<jobs::JobRunner>(
       std::move(database),
       std::move(scope),
@@ -152,15 +154,54 @@ std::vector<std::string> Tasks::scoring_command(const jobs::JobRecord& job) {
   return {program_.string(), "serve", "job", file.string()};
 }
 
+std::vector<std::string> Tasks::train_command(const jobs::JobRecord& job) {
+  TrainRequest request;
+  request.model = job.request.at("model").get<std::string>();
+  const ServedModel* model = services_.infer->find(request.model);
+  VOXLOOM_CHECK(model != nullptr,
+                ErrorCode::kNotFound,
+                "train: the model '{}' is not served any more",
+                request.model);
+  request.package = fs::absolute(weights::find_package(model->package).folder);
+  request.folder = folder_of(job);
+  request.options = job.request;
+  const fs::path file = request.folder / "request.json";
+  // A job that goes on keeps the cases that it began with.
+  if (!fs::exists(request.folder / "run" / "run.yaml")) {
+    const CancelToken stop;
+    for (const std::string& id : services_.store->image_ids()) {
+      const auto record = services_.store->find(id);
+      if (!record || record->label(kFinalTag) == nullptr) continue;
+      request.cases.push_back(
+          {id, services_.store->image_path(id, stop), services_.store->label_path(id, kFinalTag)});
+    }
+    VOXLOOM_CHECK(request.cases.size() >= 2,
+                  ErrorCode::kInvalidArgument,
+                  "train: two images with a final label must be there, one to train and one to "
+                  "validate, got {}",
+                  request.cases.size());
+    fs::create_directories(request.folder);
+    AtomicFile output(file, Overwrite::kReplace);
+    output.write(request.to_json().dump());
+    output.commit();
+  }
+  return {program_.string(), "serve", "job", file.string()};
+}
+
 void Tasks::on_line(const jobs::JobRecord& job, std::string_view text) {
   const Json line = read_json(text).value;
   if (!line.is_object() || !line.contains("case")) return;
   try {
     if (job.kind == kBatchInfer) save_prediction(job, line);
     if (job.kind == kScoring) save_score(line);
+    if (job.kind == kTrain) adopt_package(line);
     const std::lock_guard lock(mutex_);
     Json& result = results_[job.id];
-    if (job.kind == kScoring) {
+    if (job.kind == kTrain) {
+      const double dice = line.at("dice").get<double>(), before = line.at("baseline").get<double>();
+      result[line.at("case").get<std::string>()] = {
+          {"dice", dice}, {"baseline", before}, {"used", dice >= before}};
+    } else if (job.kind == kScoring) {
       result[line.at("case").get<std::string>()] = line.at("dice");
     } else {
       const std::string tag = job.request.value("label_tag", std::string(kOriginalTag));
@@ -191,6 +232,22 @@ void Tasks::save_score(const Json& line) {
   if (line.at("dice").is_null()) return;
   services_.store->update_image_info(line.at("case").get<std::string>(),
                                      {{"dice", line.at("dice")}});
+}
+
+void Tasks::adopt_package(const Json& line) {
+  const auto name = line.at("case").get<std::string>();
+  const ServedModel* model = services_.infer->find_known(name);
+  VOXLOOM_CHECK(model != nullptr, ErrorCode::kNotFound, "train: there is no model '{}'", name);
+  const double dice = line.at("dice").get<double>(), before = line.at("baseline").get<double>();
+  const bool use = dice >= before;
+  install_trained(
+      weights::find_package(model->package).folder, line.at("package").get<std::string>(), use);
+  if (use) services_.infer->renew_model(name);
+  VOXLOOM_LOG_INFO("train: the new weights of {} have a Dice of {:.4f}, the old ones {:.4f}: {}",
+                   name,
+                   dice,
+                   before,
+                   use ? "they are used from now on" : "they are put aside");
 }
 
 Json Tasks::result_of(const std::string& job_id) {

@@ -32,15 +32,19 @@ class Tasks {
   [[nodiscard]] jobs::JobRunner& runner() { return *runner_; }
 
   /// What the finished job gave: {image id: {"label": id, "tag": ..., "params": {...}}} of a
-  /// batch, {image id: score} of scoring.
+  /// batch, {image id: score} of scoring, {model: {"dice", "baseline", "used"}} of training.
   [[nodiscard]] Json result_of(const std::string& job_id);
 
  private:
   [[nodiscard]] std::vector<std::string> batch_command(const jobs::JobRecord& job);
   [[nodiscard]] std::vector<std::string> scoring_command(const jobs::JobRecord& job);
+  [[nodiscard]] std::vector<std::string> train_command(const jobs::JobRecord& job);
   void on_line(const jobs::JobRecord& job, std::string_view line);
   void save_prediction(const jobs::JobRecord& job, const Json& line);
   void save_score(const Json& line);
+  /// Serves the trained package when it is no worse than the old one; either way the other one
+  /// stays beside it.
+  void adopt_package(const Json& line);
   std::filesystem::path folder_of(const jobs::JobRecord& job) const;
 
   Services& services_;

@@ -1,0 +1,2 @@
+// See gloo_names/README.md.
+#pragma once
