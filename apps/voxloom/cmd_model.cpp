@@ -130,8 +130,8 @@ struct ConvertArgs {
     list.option("--variant",
                 options.variant,
                 "auto (from keys and file name), medsam2_t512, sam2.1_t, "
-                "sam2.1_s, sam2.1_b+, sam2.1_l, efficienttam_s_512 or "
-                "efficienttam_ti_512.")
+                "sam2.1_s, sam2.1_b+, sam2.1_l, efficienttam_s_512, "
+                "efficienttam_ti_512 or sam-med2d_b.")
         .with_value_name("NAME");
     list.option("--licence", options.licence, "Licence to record; default: the one of the release.")
         .with_value_name("TEXT");
@@ -221,17 +221,21 @@ Command model_convert_command() {
        .details =
            "Accepts the MedSAM2 releases, EfficientMedSAM (EfficientTAM ti and s at 512) and SAM "
            "2.1 tiny, "
-           "small, base+ and large. The architecture is found from the keys; everything that is "
+           "small, base+ and large, and SAM-Med2D (sam-med2d_b.pth). The architecture is found "
+           "from the keys; everything that is "
            "missing, unexpected or misshapen is reported at once. MedSAM2 and SAM 2.1 tiny have "
            "the "
            "same keys: --variant decides, else the file name.\n\n"
            "Nothing in the file is executed. bfloat16 masks are measured against float32 on "
            "bundled "
-           "slices, and the result is recorded in model.yaml.",
+           "slices, and the result is recorded in model.yaml (not for SAM-Med2D, which runs in "
+           "float32 unless --precision says otherwise).",
        .examples = {{"voxloom model convert MedSAM2_latest.pt -o models/medsam2",
                      "the recommended release"},
                     {"voxloom model convert weights.safetensors -o models/tiny --variant sam2.1_t",
-                     "where the file name does not tell"}},
+                     "where the file name does not tell"},
+                    {"voxloom model convert sam-med2d_b.pth -o models/sam-med2d",
+                     "for clicks on single slices and X-ray pictures"}},
        .references = {}},
       run_convert);
 }
@@ -243,7 +247,7 @@ Command model_export_command() {
        .details =
            "encoder.onnx: image to features, static shapes. decoder.onnx: features, points, boxes "
            "and mask prompts to masks, any number of points. A JSON file describes inputs, outputs "
-           "and preprocessing.",
+           "and preprocessing. SAM-Med2D gets the names and shapes of its authors' own export.",
        .examples = {{"voxloom model export medsam2 --onnx -o onnx", "both networks"}},
        .references = {}},
       run_export);

@@ -32,6 +32,7 @@ const std::vector<Command>& commands() {
     wire_track_command(),
     wire_cascade_command(),
     wire_filters_command(),
+    wire_label_command(),
     wire_biplane_command(),
     launch_command(),
     bench_command(),

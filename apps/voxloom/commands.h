@@ -25,6 +25,7 @@ Command wire_predict_command();
 Command wire_track_command();
 Command wire_cascade_command();
 Command wire_filters_command();
+Command wire_label_command();
 Command wire_biplane_command();
 Command queue_add_command();
 Command queue_work_command();

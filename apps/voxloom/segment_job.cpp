@@ -12,7 +12,7 @@
 #include "voxloom/infer/prompt_json.h"
 #include "voxloom/io/dicom_seg.h"
 #include "voxloom/io/volume_io.h"
-#include "voxloom/weights/package.h"
+#include "voxloom/weights/package_kind.h"
 
 namespace voxloom::app {
 namespace {
@@ -79,7 +79,9 @@ ordered_json options_json(const SegmentJob& job) {
 std::string resolve_model(const std::string& model) {
   if (model != "auto") return model;
   for (const auto& package : weights::list_packages()) {
-    if (package.info.task == "segment") return package.folder.string();
+    if (package.info.task == "segment" && !weights::segments_single_slices(package.info)) {
+      return package.folder.string();
+    }
   }
   return "geodesic";
 }

@@ -80,6 +80,35 @@ class OnnxOracle(unittest.TestCase):
                 self.close(features[f"f{level}"], golden[f"forward_image.{level}"], 1e-4,
                            f"golden level {level}")
 
+    def test_sam_med2d_against_the_original(self):
+        path = pathlib.Path(GOLDEN).parent.parent / "sam_med2d/small.npz"
+        with tempfile.TemporaryDirectory() as name, np.load(path) as golden:
+            folder = pathlib.Path(name)
+            subprocess.run([TOOL, "sam-med2d", folder], check=True)
+            for file in ("encoder", "decoder"):
+                onnx.checker.check_model(str(folder / f"{file}.onnx"), full_check=True)
+            with np.load(folder / "inputs.npz") as data:
+                inputs = dict(data)
+            [embedding] = session(folder / "encoder.onnx").run(None, {"input_image": inputs["image"]})
+            self.close(embedding, golden["embedding"], 1e-4, "embedding")
+            decoder = session(folder / "decoder.onnx")
+            cases = [key.split(".")[0] for key in inputs if key.endswith(".points")]
+            self.assertEqual(len(cases), 7)
+            for case in cases:
+                mask = inputs.get(case + ".mask")
+                masks, ious, low = decoder.run(["masks", "iou_predictions", "low_res_masks"], {
+                    "image_embeddings": golden["embedding"],
+                    "point_coords": inputs[case + ".points"],
+                    "point_labels": inputs[case + ".labels"],
+                    "mask_input": np.zeros((1, 1, 24, 24), np.float32) if mask is None else mask,
+                    "has_mask_input": np.array([float(mask is not None)], np.float32),
+                    "orig_im_size": np.array([70, 130], np.float32)})
+                self.close(low, golden[case + ".low"], 1e-4, case)
+                self.close(ious, golden[case + ".ious"], 1e-4, case)
+                self.assertEqual(masks.shape, (1, 4, 70, 130), case)
+                if case + ".masks" in golden:
+                    self.close(masks[..., ::3, ::3], golden[case + ".masks"], 1e-4, case)
+
     def test_medsam2_at_full_size(self):
         self.check_variant("medsam2_t512", 1e-4)
 

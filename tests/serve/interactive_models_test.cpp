@@ -32,10 +32,13 @@ class ServedModelsTest : public ::testing::Test {
       }
     }
   }
-  void package(const std::string& name, const std::string& variant, const char* task = "segment") {
+  void package(const std::string& name,
+               const std::string& variant,
+               const char* task = "segment",
+               const char* architecture = "sam2.1-hiera") {
     weights::PackageInfo info;
     info.task = task;
-    info.architecture = "sam2.1-hiera";
+    info.architecture = architecture;
     info.variant = variant;
     info.licence = "Apache-2.0";
     info.created_by = "test";
@@ -83,6 +86,16 @@ TEST_F(ServedModelsTest, SamIsTheGivenPackageWhereOneIsNamedSo) {
   package("other", "sam2.1_t");
   EXPECT_THAT(names({"a=other", "SAM=other"}), ElementsAre("a", "SAM", "geodesic"));
   EXPECT_THAT(names({"sam_3d=geodesic"}), ElementsAre("SAM", "sam_3d", "geodesic"));
+}
+
+TEST_F(ServedModelsTest, ModelsOfSingleSlicesSaySo) {
+  package("med", "medsam2_t512");
+  package("med2d", "sam-med2d_b", "segment", "sam-med2d");
+  const auto models = served_models({"clicks=med2d"});
+  ASSERT_EQ(models.size(), 3U);
+  EXPECT_EQ(models[0].description, "Interactive 3-D segmentation, medsam2_t512");
+  EXPECT_EQ(models[1].name, "clicks");
+  EXPECT_EQ(models[1].description, "Interactive segmentation, slice by slice, sam-med2d_b");
 }
 
 TEST_F(ServedModelsTest, RefusesWrongNamesAndPackages) {

@@ -12,39 +12,6 @@ int64_t round_up(int64_t value, int64_t step) {
   return (value + step - 1) / step * step;
 }
 
-// Where the tokens of a padded map, window by window, lie in the rows of the unpadded one;
-// padded tokens point to the row after the last.
-std::vector<int64_t> window_rows(int64_t edge, int64_t window) {
-  const int64_t padded = round_up(edge, window);
-  std::vector<int64_t> rows;
-  rows.reserve(static_cast<size_t>(padded * padded));
-  for (int64_t wy = 0; wy < padded; wy += window) {
-    for (int64_t wx = 0; wx < padded; wx += window) {
-      for (int64_t y = wy; y < wy + window; ++y) {
-        for (int64_t x = wx; x < wx + window; ++x) {
-          rows.push_back(y < edge && x < edge ? y * edge + x : edge * edge);
-        }
-      }
-    }
-  }
-  return rows;
-}
-
-// The reverse: for each token of the map, line by line, its row among the windows' rows.
-// `padded` is the edge that the windows cover.
-std::vector<int64_t> line_rows(int64_t edge, int64_t padded, int64_t window) {
-  const int64_t across = padded / window;
-  std::vector<int64_t> rows;
-  rows.reserve(static_cast<size_t>(edge * edge));
-  for (int64_t y = 0; y < edge; ++y) {
-    for (int64_t x = 0; x < edge; ++x) {
-      const int64_t number = (y / window) * across + x / window;
-      rows.push_back(number * window * window + (y % window) * window + x % window);
-    }
-  }
-  return rows;
-}
-
 OnnxValue pool_rows(OnnxGraph& graph, const OnnxValue& rows, int64_t count, int64_t edge) {
   const int64_t channels = rows.size(-1);
   const OnnxValue maps =
@@ -109,6 +76,35 @@ OnnxValue mix_values(OnnxGraph& graph, const OnnxValue& q, const OnnxValue& k, c
 }
 
 }  // namespace
+
+std::vector<int64_t> window_rows(int64_t edge, int64_t window) {
+  const int64_t padded = round_up(edge, window);
+  std::vector<int64_t> rows;
+  rows.reserve(static_cast<size_t>(padded * padded));
+  for (int64_t wy = 0; wy < padded; wy += window) {
+    for (int64_t wx = 0; wx < padded; wx += window) {
+      for (int64_t y = wy; y < wy + window; ++y) {
+        for (int64_t x = wx; x < wx + window; ++x) {
+          rows.push_back(y < edge && x < edge ? y * edge + x : edge * edge);
+        }
+      }
+    }
+  }
+  return rows;
+}
+
+std::vector<int64_t> line_rows(int64_t edge, int64_t padded, int64_t window) {
+  const int64_t across = padded / window;
+  std::vector<int64_t> rows;
+  rows.reserve(static_cast<size_t>(edge * edge));
+  for (int64_t y = 0; y < edge; ++y) {
+    for (int64_t x = 0; x < edge; ++x) {
+      const int64_t number = (y / window) * across + x / window;
+      rows.push_back(number * window * window + (y % window) * window + x % window);
+    }
+  }
+  return rows;
+}
 
 bool windows_fit(int64_t edge, int64_t window, bool pool) {
   return edge % window == 0 && (!pool || window % 2 == 0);

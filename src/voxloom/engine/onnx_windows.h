@@ -33,6 +33,14 @@ struct TokenMap {
 /// Constants laid out as an image [1, C, edge, edge] to rows in windows, at export time.
 [[nodiscard]] OnnxTensor constant_rows(const OnnxTensor& image, int64_t window);
 
+/// Where the tokens of a map, padded to whole windows, lie in the rows of the map itself, window by
+/// window; padded tokens point to the row after the last.
+[[nodiscard]] std::vector<int64_t> window_rows(int64_t edge, int64_t window);
+
+/// The reverse: for each token of the map, line by line, its row among the windows' rows.
+/// `padded` is the edge that the windows cover.
+[[nodiscard]] std::vector<int64_t> line_rows(int64_t edge, int64_t padded, int64_t window);
+
 /// Multi-head attention of one block, within windows or over the whole map.
 struct WindowAttention {
   std::string prefix;  ///< Keys `prefix`.qkv.* and `prefix`.proj.*.

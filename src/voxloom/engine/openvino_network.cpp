@@ -1,6 +1,7 @@
 #include "voxloom/engine/openvino_network.h"
 
 #include <chrono>
+#include <cstring>
 #include <fstream>
 
 #include "voxloom/core/atomic_file.h"
@@ -153,10 +154,10 @@ std::vector<std::pair<std::string, at::Tensor>> OpenvinoNetwork::run(
           name, ov::Tensor(ov::element::f32, shape, const_cast<void*>(tensor.const_data_ptr())));
     }
     for (const auto& [name, port] : compiled_->outputs) {
-      VOXLOOM_CHECK(port.get_partial_shape().is_static(),
-                    ErrorCode::kInternal,
-                    "openvino: output '{}' must have a static shape",
-                    name);
+      if (!port.get_partial_shape().is_static()) {  // known after the run only
+        results.emplace_back(name, at::Tensor());
+        continue;
+      }
       const ov::Shape shape = port.get_shape();
       const at::Tensor tensor =
           at::empty(std::vector<int64_t>(shape.begin(), shape.end()), at::kFloat);
@@ -165,6 +166,15 @@ std::vector<std::pair<std::string, at::Tensor>> OpenvinoNetwork::run(
       results.emplace_back(name, tensor);
     }
     compiled_->request.infer();
+    for (size_t i = 0; i < results.size(); ++i) {
+      if (results[i].second.defined()) continue;
+      const ov::Tensor made = compiled_->request.get_tensor(compiled_->outputs[i].second);
+      const ov::Shape shape = made.get_shape();
+      const at::Tensor tensor =
+          at::empty(std::vector<int64_t>(shape.begin(), shape.end()), at::kFloat);
+      std::memcpy(tensor.mutable_data_ptr(), made.data<float>(), made.get_byte_size());
+      results[i].second = tensor;
+    }
   } catch (const ov::Exception& e) {
     throw Error(ErrorCode::kInvalidArgument,
                 format("openvino: the network must run on its inputs, got: {}", e.what()));

@@ -48,8 +48,8 @@ class OpenvinoNetwork {
   ~OpenvinoNetwork();
 
   /// Inputs by name: contiguous float32 on the CPU, read in place. Outputs by name, in the order of
-  /// OpenvinoSource::outputs, written in place into new tensors. Throws kInvalidArgument for an
-  /// unknown name.
+  /// OpenvinoSource::outputs, written in place into new tensors (copied where their shape depends on
+  /// the inputs). Throws kInvalidArgument for an unknown name.
   std::vector<std::pair<std::string, at::Tensor>> run(
       const std::vector<std::pair<std::string, at::Tensor>>& inputs);
 

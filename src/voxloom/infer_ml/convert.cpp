@@ -15,6 +15,7 @@
 #include "voxloom/io/volume_io.h"
 #include "voxloom/models/sam2/detect.h"
 #include "voxloom/models/sam2/sam2.h"
+#include "voxloom/models/sam_med2d/options.h"
 #include "voxloom/weights/checkpoint.h"
 #include "voxloom/weights/package.h"
 
@@ -23,6 +24,7 @@ namespace {
 
 using nlohmann::ordered_json;
 namespace sam2 = models::sam2;
+namespace med2d = models::sam_med2d;
 
 bool is_medsam2(const sam2::Sam2Options& options) {
   return options.variant.rfind("medsam2", 0) == 0;
@@ -51,11 +53,11 @@ ordered_json preprocessing_json(const sam2::Sam2Options& options) {
 }
 
 std::string card_text(const weights::PackageInfo& info) {
-  return "# " + info.variant +
-         "\n\nInteractive 3-D segmentation from boxes, clicks and masks (architecture " +
-         info.architecture + ").\n\n- Converted from `" + info.source_file + "` (SHA-256 " +
-         info.source_sha256 + ")\n- Licence: " + info.licence +
-         "\n- Not a medical device. Check every result.\n";
+  const bool slices = info.architecture == med2d::kArchitecture;
+  return "# " + info.variant + "\n\nInteractive " + (slices ? "2-D" : "3-D") +
+         " segmentation from boxes, clicks and masks (architecture " + info.architecture +
+         ").\n\n- Converted from `" + info.source_file + "` (SHA-256 " + info.source_sha256 +
+         ")\n- Licence: " + info.licence + "\n- Not a medical device. Check every result.\n";
 }
 
 /// A few neighbouring slices of the bundled MR series.
@@ -94,6 +96,80 @@ weights::PrecisionGate measure_gate(const std::filesystem::path& package, Progre
                                         progress);
 }
 
+/// What a checkpoint turned out to be.
+struct Recognised {
+  weights::PackageInfo info;  ///< Architecture, variant, options, preprocessing, licence.
+  int64_t image_size = 0;
+  const char* chosen_by = "keys";
+  bool has_gate = true;  ///< bf16 is measured against f32.
+};
+
+void check_keys(const infer::ConvertOptions& options,
+                const std::string& variant,
+                const tensor::KeyDiff& problems) {
+  VOXLOOM_CHECK(problems.empty(),
+                ErrorCode::kDataCorrupt,
+                "checkpoint '{}' does not fit variant {}: {}",
+                options.checkpoint.string(),
+                variant,
+                problems.describe());
+}
+
+Recognised recognise_sam2(const infer::ConvertOptions& options,
+                          const weights::Checkpoint& checkpoint) {
+  const auto network = sam2::detect_options(checkpoint.tensors,
+                                            options.variant == "auto" ? "" : options.variant,
+                                            options.checkpoint.filename().string());
+  check_keys(options, network.variant, sam2::check_keys(network, checkpoint.tensors));
+  Recognised found;
+  if (options.variant != "auto") {
+    found.chosen_by = "--variant";
+  } else if (sam2::matching_variants(checkpoint.tensors).size() != 1) {
+    found.chosen_by = "file name";
+  }
+  found.info.architecture =
+      network.trunk == sam2::TrunkKind::kVit ? "efficienttam" : "sam2.1-hiera";
+  found.info.variant = network.variant;
+  found.info.options = options_json(network);
+  found.info.preprocessing = preprocessing_json(network);
+  found.info.licence = licence_of(network);
+  found.image_size = network.image_size;
+  return found;
+}
+
+Recognised recognise_sam_med2d(const infer::ConvertOptions& options,
+                               const weights::Checkpoint& checkpoint) {
+  VOXLOOM_CHECK(options.variant == "auto" || options.variant == med2d::kPublishedVariant,
+                ErrorCode::kInvalidArgument,
+                "--variant '{}': must be auto or {} for a SAM-Med2D checkpoint, got keys of SAM 1 "
+                "in '{}'",
+                options.variant,
+                med2d::kPublishedVariant,
+                options.checkpoint.string());
+  auto network = med2d::detect_options(checkpoint.tensors, options.checkpoint.filename().string());
+  Recognised found;
+  if (options.variant != "auto") {
+    network = {};
+    found.chosen_by = "--variant";
+  }
+  found.info.architecture = med2d::kArchitecture;
+  found.info.variant = med2d::variant_name(network);
+  check_keys(options,
+             found.info.variant,
+             tensor::diff_keys(med2d::expected_keys(network), checkpoint.tensors));
+  found.info.options = med2d::options_to_json(network);
+  found.info.preprocessing = {
+      {"window", "8 bit as stored; CT: level and width in HU; others: percentiles 0.5 and 99.5"},
+      {"resize", "nearest"},
+      {"image_size", network.image_size},
+      {"mean", {123.675, 116.28, 103.53}},
+      {"std", {58.395, 57.12, 57.375}}};
+  found.info.licence = "Apache-2.0 (SAM-Med2D)";
+  found.image_size = network.image_size;
+  found.has_gate = false;  // its bench case is a pass through a stack, which this network has not
+  return found;
+}
+
 }  // namespace
 
 ordered_json convert_model(const infer::ConvertOptions& options, Progress& progress) {
@@ -110,29 +186,15 @@ ordered_json convert_model(const infer::ConvertOptions& options, Progress& progr
   progress.begin("read checkpoint", 0);
   const auto checkpoint = weights::read_checkpoint(options.checkpoint);
   const std::string file_name = options.checkpoint.filename().string();
-  const auto network = sam2::detect_options(
-      checkpoint.tensors, options.variant == "auto" ? "" : options.variant, file_name);
-  const char* chosen_by = "--variant";
-  if (options.variant == "auto") {
-    chosen_by = sam2::matching_variants(checkpoint.tensors).size() == 1 ? "keys" : "file name";
-  }
-  const auto problems = sam2::check_keys(network, checkpoint.tensors);
-  VOXLOOM_CHECK(problems.empty(),
-                ErrorCode::kDataCorrupt,
-                "checkpoint '{}' does not fit variant {}: {}",
-                options.checkpoint.string(),
-                network.variant,
-                problems.describe());
+  const Recognised found = med2d::is_sam_checkpoint(checkpoint.tensors)
+                               ? recognise_sam_med2d(options, checkpoint)
+                               : recognise_sam2(options, checkpoint);
   progress.end();
 
-  weights::PackageInfo info;
+  weights::PackageInfo info = found.info;
   info.task = "segment";
-  info.architecture = network.trunk == sam2::TrunkKind::kVit ? "efficienttam" : "sam2.1-hiera";
-  info.variant = network.variant;
-  info.options = options_json(network);
-  info.preprocessing = preprocessing_json(network);
   info.labels = {{1, "object"}};
-  info.licence = options.licence.empty() ? licence_of(network) : options.licence;
+  if (!options.licence.empty()) info.licence = options.licence;
   info.source_file = file_name;
   info.source_sha256 = sha256_file(options.checkpoint);
   info.created_by = std::string("voxloom ") + infer::build_id();
@@ -141,15 +203,15 @@ ordered_json convert_model(const infer::ConvertOptions& options, Progress& progr
   auto package =
       weights::write_package(options.output, info, checkpoint.tensors, card_text(info), overwrite);
   progress.end();
-  if (options.gate) {
+  if (options.gate && found.has_gate) {
     package.info.bf16 = measure_gate(package.folder, progress);
     weights::update_package_info(package);
   }
 
   ordered_json result{{"package", package.folder.string()},
                       {"variant", package.info.variant},
-                      {"chosen_by", chosen_by},
-                      {"image_size", network.image_size},
+                      {"chosen_by", found.chosen_by},
+                      {"image_size", found.image_size},
                       {"tensors", checkpoint.tensors.size()},
                       {"elements", package.info.parameters},
                       {"weights_fingerprint", package.info.weights_fingerprint},

@@ -12,8 +12,10 @@
 #include "voxloom/infer_ml/cascade.h"
 #include "voxloom/infer_ml/convert.h"
 #include "voxloom/infer_ml/sam2_network.h"
+#include "voxloom/infer_ml/sam_med2d_network.h"
 #include "voxloom/infer_ml/wire_network.h"
 #include "voxloom/kernels/isa.h"
+#include "voxloom/models/sam_med2d/options.h"
 #include "voxloom/models/wire/detector.h"
 #include "voxloom/models/wire/wire_network.h"
 #include "voxloom/recipes/segment/commands.h"
@@ -38,7 +40,11 @@ auto translated(Call call) -> decltype(call()) {
 
 std::unique_ptr<infer::Segmenter> make_segmenter(const std::string& package,
                                                  const infer::RuntimeOptions& runtime) {
-  return translated([&] {
+  return translated([&]() -> std::unique_ptr<infer::Segmenter> {
+    const auto found = weights::find_package(package);
+    if (found.info.architecture == models::sam_med2d::kArchitecture) {
+      return infer_ml::make_sam_med2d_segmenter(found, runtime);
+    }
     return infer_ml::make_sam2_segmenter(infer_ml::load_network(package, runtime), runtime);
   });
 }

@@ -3,7 +3,7 @@
 #include "voxloom/core/error.h"
 #include "voxloom/image/window.h"
 #include "voxloom/serve/interactive/infer_service.h"
-#include "voxloom/weights/package.h"
+#include "voxloom/weights/package_kind.h"
 
 namespace voxloom::serve {
 namespace {
@@ -64,7 +64,11 @@ ServedModel geodesic_model(std::string name) {
 ServedModel package_model(std::string name, const weights::Package& package) {
   ServedModel model = make_model(std::move(name),
                                  package.folder.string(),
-                                 format("Interactive 3-D segmentation, {}", package.info.variant));
+                                 format("{}, {}",
+                                        weights::segments_single_slices(package.info)
+                                            ? "Interactive segmentation, slice by slice"
+                                            : "Interactive 3-D segmentation",
+                                        package.info.variant));
   model.variant = package.info.variant;
   return model;
 }
