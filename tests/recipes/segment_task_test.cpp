@@ -290,7 +290,7 @@ class SegmentTaskTest : public ::testing::Test {
                         .data_fingerprint = cases->fingerprint(),
                         .threads = options.trainer.threads};
     train::Run run = open_run((folder_.path() / name).string(), resume, false, std::move(info));
-    return run_training(task, run, options.trainer, progress, stop);
+    return run_training(task, &run, options.trainer, nullptr, progress, stop);
   }
   [[nodiscard]] std::string file(const std::string& name) const {
     return read_text_file(folder_.path() / name);
