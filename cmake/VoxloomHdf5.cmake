@@ -5,4 +5,10 @@ if(NOT HDF5_FOUND)
 endif()
 add_library(voxloom_hdf5 INTERFACE)
 target_include_directories(voxloom_hdf5 SYSTEM INTERFACE ${HDF5_C_INCLUDE_DIRS})
-target_link_libraries(voxloom_hdf5 INTERFACE ${HDF5_C_LIBRARIES})
+# By the file behind the development link: that lies in a folder of its own, which would become a
+# RUNPATH, while the library itself is where the system looks. What it needs it names itself.
+list(FILTER HDF5_C_LIBRARIES INCLUDE REGEX "hdf5")
+foreach(library IN LISTS HDF5_C_LIBRARIES)
+  get_filename_component(library "${library}" REALPATH)
+  target_link_libraries(voxloom_hdf5 INTERFACE "${library}")
+endforeach()

@@ -138,8 +138,7 @@ TEST(EarlierFramesTest, FramesOfABatchAreCutAlike) {
   options.crop = 32;
   options.frames = 3;
   options.batch_size = 4;
-  options.augment.set = "fluoroscopy";
-  options.augment.strength = 1.0;
+  options.augment.set = "none";
   BatchMaker maker(samples, options);
   const auto batch = maker.make(0, 0);
   EXPECT_EQ(batch.channels, 3);

@@ -1,5 +1,7 @@
 // The trainer on several ranks.
 #include <cmath>
+#include <memory>
+#include <mutex>
 
 #include <gmock/gmock.h>
 
@@ -77,11 +79,16 @@ Outcome train_ranks(int64_t size,
   outcome.tensors.resize(static_cast<size_t>(size));
   outcome.results.resize(static_cast<size_t>(size));
   task_options.ranks = size;
+  std::mutex making;  // A task's start values come from the generator that all threads share.
   outcome.errors = run_ranks({.size = size}, [&](Communicator& ranks) {
     auto own = task_options;
     own.rank = ranks.rank();
     // A network of its own start: rank 0's is to win. Data comes from the same seed.
-    TinyTask task(own);
+    const auto made = [&] {
+      const std::lock_guard lock(making);
+      return std::make_unique<TinyTask>(own);
+    }();
+    TinyTask& task = *made;
     if (ranks.rank() > 0) {
       const torch::NoGradGuard no_grad;
       for (auto& parameter : task.network().parameters()) parameter.add_(1.0);
