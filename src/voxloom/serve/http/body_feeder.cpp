@@ -12,13 +12,20 @@ constexpr size_t kMostSpares = 8;
 
 }  // namespace
 
+void BodyFeeder::State::rethrow() {
+  if (!failed) return;
+  // Handed over, so that one thread alone has it in the end.
+  if (thrown) std::rethrow_exception(std::exchange(thrown, nullptr));
+  throw HttpError(500, "the body could not be taken");
+}
+
 BodyFeeder::BodyFeeder(WorkerPool& pool, BodyReceiver& receiver, std::function<void(bool)> wake)
     : pool_(pool), receiver_(receiver), wake_(std::move(wake)) {}
 
 void BodyFeeder::push(std::string piece) {
   {
     const std::lock_guard lock(state_->mutex);
-    if (state_->thrown) std::rethrow_exception(state_->thrown);
+    state_->rethrow();
     state_->bytes += piece.size();
     state_->queued.push_back(std::move(piece));
     if (state_->running || state_->bytes < kWorthAThread) return;
@@ -50,7 +57,7 @@ void BodyFeeder::start() {
 bool BodyFeeder::run(State& state, BodyReceiver& receiver) {
   std::unique_lock lock(state.mutex);
   std::vector<std::string> pieces;
-  while (!state.thrown && (!state.queued.empty() || state.end)) {
+  while (!state.failed && (!state.queued.empty() || state.end)) {
     pieces.swap(state.queued);
     const bool end = std::exchange(state.end, false);
     lock.unlock();
@@ -66,7 +73,8 @@ bool BodyFeeder::run(State& state, BodyReceiver& receiver) {
       thrown = std::current_exception();
     }
     lock.lock();
-    state.thrown = thrown;
+    state.failed = thrown != nullptr;
+    state.thrown = std::move(thrown);
     state.bytes -= bytes;
     for (std::string& piece : pieces) {
       if (state.spares.size() < kMostSpares) state.spares.push_back(std::move(piece));
@@ -74,17 +82,17 @@ bool BodyFeeder::run(State& state, BodyReceiver& receiver) {
     pieces.clear();
   }
   state.running = false;
-  return state.thrown != nullptr;
+  return state.failed;
 }
 
 void BodyFeeder::check() const {
   const std::lock_guard lock(state_->mutex);
-  if (state_->thrown) std::rethrow_exception(state_->thrown);
+  state_->rethrow();
 }
 
 bool BodyFeeder::failed() const {
   const std::lock_guard lock(state_->mutex);
-  return state_->thrown != nullptr;
+  return state_->failed;
 }
 
 bool BodyFeeder::full() const {

@@ -42,8 +42,10 @@ class BodyFeeder {
     std::mutex mutex;
     std::vector<std::string> queued, spares;
     size_t bytes = 0;  ///< Queued or being fed.
-    bool end = false, running = false;
-    std::exception_ptr thrown;
+    bool end = false, running = false, failed = false;
+    std::exception_ptr thrown;  ///< Until rethrow() hands it over.
+
+    void rethrow();  ///< What feeding threw, if it did.
   };
   static bool run(State& state, BodyReceiver& receiver);
   void start();

@@ -212,8 +212,12 @@ asio::awaitable<void> ConnectionImpl<Stream>::read_body(Request& request) {
   }
   std::optional<BodyFeeder> feeder;
   if (receiver.writes_files()) {
-    feeder.emplace(core_.disk, receiver, [self = this->shared_from_this()](bool failed) {
-      asio::post(self->io_.context, [self, failed] {
+    // A worker must never be the last one that holds the connection: it belongs to its IO thread.
+    feeder.emplace(core_.disk, receiver, [weak = this->weak_from_this()](bool failed) {
+      auto self = weak.lock();
+      if (!self) return;
+      auto& context = self->io_.context;
+      asio::post(context, [self = std::move(self), failed] {
         self->wake_.cancel();
         beast::error_code ignored;
         if (failed && self->reads_body_) self->socket().cancel(ignored);
