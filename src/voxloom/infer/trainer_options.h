@@ -46,7 +46,7 @@ struct TrainerOptions {
   double checkpoint_every_s = 300.0;  ///< Seconds; 0: not by time.
   int64_t checkpoint_every_steps = 0;
   bool histograms = true;  ///< Histograms of the weights in the event files.
-  /// kAuto: channels last with AMP, several times quicker on a CPU there and a little slower in f32.
+  /// kAuto: channels last with AMP, where that is quicker on a CPU; in f32 it is slower.
   MemoryFormat memory_format = MemoryFormat::kAuto;
   double join_timeout_s = 120.0;  ///< Distributed: seconds for all processes to come.
 
