@@ -1,14 +1,13 @@
 #include "voxloom/dataset/data_check.h"
 
 #include <algorithm>
-#include <mutex>
 #include <set>
 #include <tuple>
 #include <utility>
 
 #include "voxloom/core/error.h"
-#include "voxloom/core/parallel.h"
 #include "voxloom/core/sha256.h"
+#include "voxloom/dataset/each_sample.h"
 #include "voxloom/dataset/manifest.h"
 #include "voxloom/dataset/perceptual_hash.h"
 
@@ -51,18 +50,9 @@ std::vector<Reading> read_all(const std::vector<Sample>& samples,
                               Progress& progress,
                               const CancelToken& stop) {
   std::vector<Reading> readings(samples.size());
-  std::mutex mutex;
-  progress.begin("check images and masks", static_cast<int64_t>(samples.size()));
-  parallel_for(0, static_cast<int64_t>(samples.size()), 4, [&](int64_t first, int64_t last) {
-    for (int64_t i = first; i < last; ++i) {
-      stop.check();
-      const auto at = static_cast<size_t>(i);
-      readings[at] = read_one(samples[at]);
-      const std::lock_guard lock(mutex);
-      progress.advance(1);
-    }
+  for_each_sample("check images and masks", std::ssize(samples), progress, stop, [&](size_t i) {
+    readings[i] = read_one(samples[i]);
   });
-  progress.end();
   return readings;
 }
 

@@ -2,14 +2,13 @@
 
 #include <algorithm>
 #include <cmath>
-#include <mutex>
 #include <set>
 #include <utility>
 
 #include "voxloom/core/error.h"
-#include "voxloom/core/parallel.h"
 #include "voxloom/core/random.h"
 #include "voxloom/core/sha256.h"
+#include "voxloom/dataset/each_sample.h"
 #include "voxloom/dataset/picture_file.h"
 
 namespace voxloom::dataset {
@@ -50,18 +49,9 @@ std::vector<Reading> read_all(std::vector<Sample>& samples,
                               Progress& progress,
                               const CancelToken& stop) {
   std::vector<Reading> readings(samples.size());
-  std::mutex mutex;
-  progress.begin("read images and masks", static_cast<int64_t>(samples.size()));
-  parallel_for(0, static_cast<int64_t>(samples.size()), 4, [&](int64_t first, int64_t last) {
-    for (int64_t i = first; i < last; ++i) {
-      stop.check();
-      const auto at = static_cast<size_t>(i);
-      readings[at] = read_one(samples[at]);
-      const std::lock_guard lock(mutex);
-      progress.advance(1);
-    }
+  for_each_sample("read images and masks", std::ssize(samples), progress, stop, [&](size_t i) {
+    readings[i] = read_one(samples[i]);
   });
-  progress.end();
   return readings;
 }
 
